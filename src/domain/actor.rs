@@ -1,0 +1,62 @@
+//! Who did something.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{PersonId, TokenId};
+
+/// The one who acts; every event names one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Actor {
+    /// A person, perhaps through a personal token.
+    Person {
+        /// Who.
+        id: PersonId,
+        /// The token used, when one was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<TokenId>,
+    },
+    /// A system user at the service's own machine.
+    Operator {
+        /// The operating system's user name.
+        user: String,
+    },
+    /// Bandpass itself: expiry, delivery, policy loading.
+    System {
+        /// Which part, like `expire` or `deliver`.
+        part: String,
+    },
+}
+
+impl Actor {
+    /// A person acting in a browser session.
+    pub fn person(id: &PersonId) -> Self {
+        Self::Person { id: id.clone(), token: None }
+    }
+
+    /// A part of Bandpass.
+    pub fn system(part: &str) -> Self {
+        Self::System { part: part.to_owned() }
+    }
+
+    /// The person behind the act, if one is.
+    pub fn person_id(&self) -> Option<&PersonId> {
+        match self {
+            Self::Person { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+}
+
+/// `person:ann`, `operator:root`, `system:expire`: what the `actor` column holds.
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Person { id, .. } => write!(f, "person:{id}"),
+            Self::Operator { user } => write!(f, "operator:{user}"),
+            Self::System { part } => write!(f, "system:{part}"),
+        }
+    }
+}

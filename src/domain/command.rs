@@ -1,0 +1,229 @@
+//! Commands: wishes to change something. Handlers, jobs and connectors build them; only the ledger carries them out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    actor::Actor,
+    decision::Decision,
+    directory_change::DirectoryChange,
+    duration::Duration,
+    grant::Grant,
+    id::{CommandId, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, TokenId},
+    request::Request,
+    token::{Scope, Token},
+};
+
+/// A wish to change something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Ask for a group.
+    Submit {
+        /// For whom.
+        person: PersonId,
+        /// As given; an unknown group is a refusal.
+        group: GroupId,
+        /// For how long; none takes the longest that the person gets most easily.
+        duration: Option<Duration>,
+        /// Why.
+        justification: Option<String>,
+    },
+    /// Vote for a request.
+    Approve {
+        /// Which.
+        request: RequestId,
+        /// A word to the requester.
+        comment: Option<String>,
+    },
+    /// Vote against: ends it.
+    Deny {
+        /// Which.
+        request: RequestId,
+        /// Why.
+        reason: String,
+    },
+    /// Take one's request back.
+    Withdraw {
+        /// Which.
+        request: RequestId,
+    },
+    /// End a grant before its time.
+    Revoke {
+        /// Which.
+        grant: GrantId,
+        /// Why; the holder giving it back needs none.
+        reason: Option<String>,
+    },
+    /// Ask for more time on a live grant: decided like a request for its group.
+    Renew {
+        /// Which.
+        grant: GrantId,
+        /// For how long from now; none repeats the last.
+        duration: Option<Duration>,
+        /// Why.
+        justification: Option<String>,
+    },
+    /// Let the rules decide again after a revocation.
+    LiftBlock {
+        /// Whose.
+        person: PersonId,
+        /// For what.
+        group: GroupId,
+    },
+    /// End a grant whose time has come.
+    ExpireGrant {
+        /// Which.
+        grant: GrantId,
+    },
+    /// End a request whose deadline has passed.
+    ExpireRequest {
+        /// Which.
+        request: RequestId,
+    },
+    /// A target system has it.
+    ConfirmDelivery {
+        /// Which.
+        delivery: DeliveryId,
+        /// A note worth showing.
+        note: Option<String>,
+    },
+    /// A target system does not have it yet.
+    ReportDelivery {
+        /// Which.
+        delivery: DeliveryId,
+        /// Why.
+        error: String,
+    },
+    /// Change people and teams.
+    ChangeDirectory {
+        /// The changes.
+        changes: Vec<DirectoryChange>,
+        /// From which source.
+        source: String,
+        /// The directory they were computed against; another one in force is a conflict.
+        expected_revision: i64,
+    },
+    /// Bring a policy set into force.
+    LoadPolicy {
+        /// Its hash; bytes are stored with it.
+        revision: PolicyRevision,
+        /// The set it replaces: compare and set (semantics.md, 28).
+        parent: Option<PolicyRevision>,
+        /// Where it came from.
+        source: String,
+        /// Path and bytes of every file.
+        #[serde(skip)]
+        files: BTreeMap<String, Vec<u8>>,
+    },
+    /// Record that a policy source could not be used.
+    ReportPolicyFailure {
+        /// Where it came from.
+        source: String,
+        /// SHA-256 of the files in hex.
+        digest: String,
+        /// How many errors.
+        errors: u32,
+        /// The first ones, as text.
+        problems: Vec<String>,
+    },
+    /// Make a token.
+    CreateToken {
+        /// Whose.
+        person: PersonId,
+        /// SHA-256 of the secret in hex.
+        secret_sha256: String,
+        /// What it may do.
+        scopes: BTreeSet<Scope>,
+        /// What it is for.
+        label: String,
+        /// For how long.
+        lifetime: Duration,
+        /// See [`Token::first_admin`].
+        first_admin: bool,
+    },
+    /// Revoke a token.
+    RevokeToken {
+        /// Which.
+        token: TokenId,
+    },
+    /// Stop new grants, or no longer.
+    Freeze {
+        /// Stop?
+        on: bool,
+        /// Why.
+        reason: String,
+    },
+    /// Record a membership that existed before Bandpass.
+    Adopt {
+        /// Who holds it.
+        person: PersonId,
+        /// What.
+        group: GroupId,
+    },
+    /// Record refused acts of one actor within one minute.
+    RecordRefusals {
+        /// How often, by `action: code`.
+        counts: BTreeMap<String, u32>,
+        /// The object of the first.
+        first_object: String,
+    },
+}
+
+/// Whose rights the command was checked with; `decide` checks again with the state in the batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// Made by the caller; resolves an unknown outcome of a commit.
+    pub id: CommandId,
+    /// Who wishes it.
+    pub actor: Actor,
+    /// What.
+    pub command: Command,
+    /// Replays the first answer within 24 h.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// Scope and body of an idempotent command (semantics.md, 19).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// Caller, route and key, hashed to hex.
+    pub scope: String,
+    /// The parsed command, hashed to hex.
+    pub body: String,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    /// A request was filed, or decided by a vote.
+    Request {
+        /// As it is now.
+        request: Request,
+        /// What decided it, or what it waits for.
+        decision: Decision,
+        /// The grant it started or extended.
+        grant: Option<Grant>,
+    },
+    /// A request changed without a new decision: a vote, a withdrawal, an expiry.
+    RequestChanged {
+        /// As it is now.
+        request: Request,
+    },
+    /// A grant changed.
+    Grant {
+        /// As it is now.
+        grant: Grant,
+    },
+    /// A token was made.
+    Token {
+        /// It.
+        token: Token,
+    },
+    /// Done; `changed` tells how many events it took (0: nothing to do).
+    Done {
+        /// Number of events.
+        changed: u32,
+    },
+}

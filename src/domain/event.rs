@@ -1,0 +1,471 @@
+//! Events: rows of the append-only audit table. Nothing changes except by one.
+//!
+//! An event has a hashed **body** (ids, references, the commitment to the personal text) and **personal** text beside it
+//! that may be erased (semantics.md, 23). The kinds are public and versioned: they never change meaning
+//! (semantics.md, 24).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    actor::Actor,
+    decision::Decision,
+    delivery::Delivery,
+    grant::Grant,
+    id::{CommandId, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, TeamId, TokenId},
+    person::{Person, Team},
+    request::{Approval, Request},
+    time::Time,
+    token::Token,
+};
+
+/// How something came out; the `outcome` column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Access was given.
+    Granted,
+    /// Access was refused.
+    Denied,
+    /// Somebody is asked.
+    Pending,
+    /// Access ended.
+    Ended,
+    /// Something was done.
+    Done,
+    /// Something could not be done yet.
+    Failing,
+    /// An act was refused.
+    Refused,
+}
+
+impl Outcome {
+    /// The word in the database and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Denied => "denied",
+            Self::Pending => "pending",
+            Self::Ended => "ended",
+            Self::Done => "done",
+            Self::Failing => "failing",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// What changed. The serialised `kind` is the public event kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "data")]
+pub enum Change {
+    /// A request was filed and people are asked.
+    #[serde(rename = "request.submitted")]
+    RequestSubmitted {
+        /// The request, `pending`.
+        request: Request,
+    },
+    /// A request was granted: at filing, or by the last vote.
+    #[serde(rename = "request.granted")]
+    RequestGranted {
+        /// The request, `granted`.
+        request: Request,
+        /// The grant it starts; none when it extends a live one (`grant.extended` follows).
+        grant: Option<Grant>,
+        /// What target systems must now do.
+        deliveries: Vec<Delivery>,
+        /// The policy in force at this decision; differs from the request's own after a vote.
+        decided_revision: PolicyRevision,
+    },
+    /// A request was denied: by policy at filing or at the last vote, or by a person.
+    #[serde(rename = "request.denied")]
+    RequestDenied {
+        /// The request, `denied`.
+        request: Request,
+        /// The policy in force at this decision.
+        decided_revision: PolicyRevision,
+    },
+    /// The requester took it back.
+    #[serde(rename = "request.withdrawn")]
+    RequestWithdrawn {
+        /// Which.
+        request: RequestId,
+        /// Whose.
+        person: PersonId,
+        /// For what.
+        group: GroupId,
+    },
+    /// Nobody answered in time.
+    #[serde(rename = "request.expired")]
+    RequestExpired {
+        /// Which.
+        request: RequestId,
+        /// Whose.
+        person: PersonId,
+        /// For what.
+        group: GroupId,
+    },
+    /// A vote for a request that was not the deciding one, or that precedes the decision in the same batch.
+    #[serde(rename = "approval.given")]
+    ApprovalGiven {
+        /// The vote.
+        approval: Approval,
+        /// Whose request.
+        person: PersonId,
+        /// For what.
+        group: GroupId,
+        /// The stage that begins by it, with its deadline.
+        next_stage: Option<(u32, Time)>,
+    },
+    /// A live grant got a later end.
+    #[serde(rename = "grant.extended")]
+    GrantExtended {
+        /// The grant as it is now.
+        grant: Grant,
+        /// Its end before.
+        old_end: Time,
+    },
+    /// A grant was ended before its time.
+    #[serde(rename = "grant.revoked")]
+    GrantRevoked {
+        /// The grant, `revoked`.
+        grant: Grant,
+        /// Whether later `grant` rules act as approval by the owner (semantics.md, 6).
+        block: bool,
+        /// What target systems must now do.
+        deliveries: Vec<Delivery>,
+    },
+    /// A grant reached its end.
+    #[serde(rename = "grant.expired")]
+    GrantExpired {
+        /// The grant, `expired`.
+        grant: Grant,
+        /// What target systems must now do.
+        deliveries: Vec<Delivery>,
+    },
+    /// A membership that existed before Bandpass was recorded.
+    #[serde(rename = "grant.adopted")]
+    GrantAdopted {
+        /// The grant.
+        grant: Grant,
+    },
+    /// Requests of this person for this group are decided by the rules again.
+    #[serde(rename = "block.lifted")]
+    BlockLifted {
+        /// Whose.
+        person: PersonId,
+        /// For what.
+        group: GroupId,
+    },
+    /// A change of a group's entitlements queued work at target systems (semantics.md, 21).
+    #[serde(rename = "delivery.queued")]
+    DeliveryQueued {
+        /// For what group.
+        group: GroupId,
+        /// For whom.
+        person: PersonId,
+        /// What target systems must now do.
+        deliveries: Vec<Delivery>,
+    },
+    /// A target system has it.
+    #[serde(rename = "delivery.done")]
+    DeliveryDone {
+        /// Which.
+        delivery: DeliveryId,
+        /// For whom.
+        person: PersonId,
+        /// Because of which request.
+        request: Option<RequestId>,
+        /// A note, when nothing had to be done or a foreign membership was left.
+        note: Option<String>,
+    },
+    /// A target system does not have it yet; recorded when it starts failing and when the reason changes.
+    #[serde(rename = "delivery.failing")]
+    DeliveryFailing {
+        /// Which.
+        delivery: DeliveryId,
+        /// For whom.
+        person: PersonId,
+        /// Because of which request.
+        request: Option<RequestId>,
+        /// Why.
+        error: String,
+    },
+    /// A person joined or came back; who they are is personal text.
+    #[serde(rename = "person.added")]
+    PersonAdded {
+        /// Who.
+        person: PersonId,
+        /// From which source.
+        source: String,
+    },
+    /// Facts about a person changed.
+    #[serde(rename = "person.changed")]
+    PersonChanged {
+        /// Who.
+        person: PersonId,
+        /// Names of the fields.
+        fields: Vec<String>,
+        /// From which source.
+        source: String,
+    },
+    /// A person left. The id is a tombstone.
+    #[serde(rename = "person.left")]
+    PersonLeft {
+        /// Who.
+        person: PersonId,
+        /// From which source.
+        source: String,
+    },
+    /// A team is new or different.
+    #[serde(rename = "team.changed")]
+    TeamChanged {
+        /// As it is now.
+        team: Team,
+        /// From which source.
+        source: String,
+    },
+    /// A team is gone.
+    #[serde(rename = "team.removed")]
+    TeamRemoved {
+        /// Which.
+        team: TeamId,
+        /// From which source.
+        source: String,
+    },
+    /// A policy set came into force.
+    #[serde(rename = "policy.loaded")]
+    PolicyLoaded {
+        /// Its content hash.
+        revision: PolicyRevision,
+        /// The one before.
+        parent: Option<PolicyRevision>,
+        /// Where it came from: a folder or a repository.
+        source: String,
+        /// Groups that begin a life with it.
+        groups_added: Vec<GroupId>,
+        /// Groups that end theirs.
+        groups_removed: Vec<GroupId>,
+    },
+    /// A policy source could not be used; the last good set stays in force.
+    #[serde(rename = "policy.load_failed")]
+    PolicyLoadFailed {
+        /// Where it came from.
+        source: String,
+        /// SHA-256 of the files, in hex, so that the same failure is recorded once.
+        digest: String,
+        /// How many errors.
+        errors: u32,
+        /// The first ones, as text.
+        problems: Vec<String>,
+    },
+    /// A token was made. Its secret was shown once and is nowhere.
+    #[serde(rename = "token.created")]
+    TokenCreated {
+        /// The token.
+        token: Token,
+    },
+    /// A token was revoked.
+    #[serde(rename = "token.revoked")]
+    TokenRevoked {
+        /// Which.
+        token: TokenId,
+        /// Whose.
+        person: PersonId,
+    },
+    /// New grants are stopped, or no longer (semantics.md, 36).
+    #[serde(rename = "freeze.set")]
+    FreezeSet {
+        /// Stopped?
+        on: bool,
+    },
+    /// Acts on known objects that were refused, gathered per actor and minute (semantics.md, 18).
+    #[serde(rename = "refused")]
+    Refused {
+        /// How often, by `action: code`.
+        counts: BTreeMap<String, u32>,
+        /// The object of the first.
+        first_object: String,
+    },
+}
+
+/// What the index columns of an event hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct EventIndex {
+    /// Whom it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<PersonId>,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupId>,
+    /// Which request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestId>,
+    /// Which grant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantId>,
+    /// By which rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Under which policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_revision: Option<PolicyRevision>,
+}
+
+/// Text about people: erasable, bound to the body by a salted commitment.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Personal {
+    /// The one-line reason that the view `audit_events` shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What the requester wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub justification: Option<String>,
+    /// What somebody wrote with a vote, a denial or a revocation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// The facts about the person that the decision used, and the groups they held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Value>,
+    /// The whole decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// The person as the directory now has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<Box<Person>>,
+}
+
+/// One event, before it is encoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Position in the log, from 1, without gaps.
+    pub seq: i64,
+    /// Life of the log: a restore begins another (semantics.md, 36).
+    pub epoch: i64,
+    /// When; never before the event above it.
+    pub at: Time,
+    /// By whom.
+    pub actor: Actor,
+    /// Which command caused it.
+    pub command: CommandId,
+    /// What changed.
+    pub change: Change,
+    /// Text about people.
+    pub personal: Personal,
+}
+
+impl Change {
+    /// The public kind, like `request.granted`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::RequestSubmitted { .. } => "request.submitted",
+            Self::RequestGranted { .. } => "request.granted",
+            Self::RequestDenied { .. } => "request.denied",
+            Self::RequestWithdrawn { .. } => "request.withdrawn",
+            Self::RequestExpired { .. } => "request.expired",
+            Self::ApprovalGiven { .. } => "approval.given",
+            Self::GrantExtended { .. } => "grant.extended",
+            Self::GrantRevoked { .. } => "grant.revoked",
+            Self::GrantExpired { .. } => "grant.expired",
+            Self::GrantAdopted { .. } => "grant.adopted",
+            Self::BlockLifted { .. } => "block.lifted",
+            Self::DeliveryQueued { .. } => "delivery.queued",
+            Self::DeliveryDone { .. } => "delivery.done",
+            Self::DeliveryFailing { .. } => "delivery.failing",
+            Self::PersonAdded { .. } => "person.added",
+            Self::PersonChanged { .. } => "person.changed",
+            Self::PersonLeft { .. } => "person.left",
+            Self::TeamChanged { .. } => "team.changed",
+            Self::TeamRemoved { .. } => "team.removed",
+            Self::PolicyLoaded { .. } => "policy.loaded",
+            Self::PolicyLoadFailed { .. } => "policy.load_failed",
+            Self::TokenCreated { .. } => "token.created",
+            Self::TokenRevoked { .. } => "token.revoked",
+            Self::FreezeSet { .. } => "freeze.set",
+            Self::Refused { .. } => "refused",
+        }
+    }
+
+    /// Every kind, for filters and documentation.
+    pub const KINDS: &'static [&'static str] = &[
+        "request.submitted", "request.granted", "request.denied", "request.withdrawn", "request.expired", "approval.given",
+        "grant.extended", "grant.revoked", "grant.expired", "grant.adopted", "block.lifted", "delivery.queued",
+        "delivery.done", "delivery.failing", "person.added", "person.changed", "person.left", "team.changed",
+        "team.removed", "policy.loaded", "policy.load_failed", "token.created", "token.revoked", "freeze.set", "refused",
+    ];
+
+    /// How it came out.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::RequestSubmitted { .. } => Outcome::Pending,
+            Self::RequestGranted { .. } | Self::GrantExtended { .. } | Self::GrantAdopted { .. } => Outcome::Granted,
+            Self::RequestDenied { .. } => Outcome::Denied,
+            Self::RequestWithdrawn { .. } | Self::RequestExpired { .. } => Outcome::Ended,
+            Self::GrantRevoked { .. } | Self::GrantExpired { .. } => Outcome::Ended,
+            Self::DeliveryQueued { .. } => Outcome::Pending,
+            Self::DeliveryFailing { .. } | Self::PolicyLoadFailed { .. } => Outcome::Failing,
+            Self::Refused { .. } => Outcome::Refused,
+            _ => Outcome::Done,
+        }
+    }
+
+    /// What the index columns hold.
+    pub fn index(&self) -> EventIndex {
+        let of_request = |r: &Request, revision: &PolicyRevision, grant: Option<GrantId>| EventIndex {
+            person: Some(r.person.clone()),
+            group: Some(r.group.clone()),
+            request: Some(r.id),
+            grant,
+            rule: r.rule.as_ref().map(|rule| rule.name.clone()),
+            policy_revision: Some(revision.clone()),
+        };
+        let of_grant = |g: &Grant| EventIndex {
+            person: Some(g.person.clone()),
+            group: Some(g.group.clone()),
+            request: g.request,
+            grant: Some(g.id),
+            rule: Some(g.rule.clone()),
+            policy_revision: None,
+        };
+        let about = |person: &PersonId| EventIndex { person: Some(person.clone()), ..EventIndex::default() };
+        match self {
+            Self::RequestSubmitted { request } => of_request(request, &request.policy_revision, None),
+            Self::RequestGranted { request, grant, decided_revision, .. } => of_request(request, decided_revision, grant.as_ref().map(|g| g.id)),
+            Self::RequestDenied { request, decided_revision } => of_request(request, decided_revision, None),
+            Self::RequestWithdrawn { request, person, group } | Self::RequestExpired { request, person, group } => EventIndex {
+                person: Some(person.clone()),
+                group: Some(group.clone()),
+                request: Some(*request),
+                ..EventIndex::default()
+            },
+            Self::ApprovalGiven { approval, person, group, .. } => EventIndex {
+                person: Some(person.clone()),
+                group: Some(group.clone()),
+                request: Some(approval.request),
+                ..EventIndex::default()
+            },
+            Self::GrantExtended { grant, .. }
+            | Self::GrantRevoked { grant, .. }
+            | Self::GrantExpired { grant, .. }
+            | Self::GrantAdopted { grant } => of_grant(grant),
+            Self::BlockLifted { person, group } | Self::DeliveryQueued { person, group, .. } => {
+                EventIndex { person: Some(person.clone()), group: Some(group.clone()), ..EventIndex::default() }
+            }
+            Self::DeliveryDone { person, request, .. } | Self::DeliveryFailing { person, request, .. } => {
+                EventIndex { person: Some(person.clone()), request: *request, ..EventIndex::default() }
+            }
+            Self::PersonAdded { person, .. }
+            | Self::PersonChanged { person, .. }
+            | Self::PersonLeft { person, .. }
+            | Self::TokenRevoked { person, .. } => about(person),
+            Self::TokenCreated { token } => about(&token.person),
+            Self::PolicyLoaded { revision, .. } => EventIndex { policy_revision: Some(revision.clone()), ..EventIndex::default() },
+            Self::TeamChanged { .. }
+            | Self::TeamRemoved { .. }
+            | Self::PolicyLoadFailed { .. }
+            | Self::FreezeSet { .. }
+            | Self::Refused { .. } => EventIndex::default(),
+        }
+    }
+}

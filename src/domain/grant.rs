@@ -1,0 +1,95 @@
+//! Grants: the fact that a person is in a group from one instant to another.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    duration::Duration,
+    id::{GrantId, GroupId, PersonId, RequestId},
+    time::Time,
+};
+
+/// Where a grant stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GrantStatus {
+    /// Held now.
+    Active,
+    /// Ended before its time.
+    Revoked,
+    /// Ended at its time.
+    Expired,
+}
+
+impl GrantStatus {
+    /// The word in the database and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// Reads the word back.
+    pub fn from_stored(text: &str) -> Option<Self> {
+        [Self::Active, Self::Revoked, Self::Expired].into_iter().find(|s| s.as_str() == text)
+    }
+}
+
+/// Where a grant came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provenance {
+    /// A request decided here.
+    Request,
+    /// A membership that existed before Bandpass (semantics.md, 33).
+    Adopted,
+}
+
+impl Provenance {
+    /// The word in the database and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Adopted => "adopted",
+        }
+    }
+
+    /// Reads the word back.
+    pub fn from_stored(text: &str) -> Option<Self> {
+        [Self::Request, Self::Adopted].into_iter().find(|s| s.as_str() == text)
+    }
+}
+
+/// A grant. At most one live row a (person, group).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Id.
+    pub id: GrantId,
+    /// Who holds.
+    pub person: PersonId,
+    /// What.
+    pub group: GroupId,
+    /// Which life of the group.
+    pub incarnation: i64,
+    /// Because of which request (the last that extended it).
+    pub request: Option<RequestId>,
+    /// The rule that gave it.
+    pub rule: String,
+    /// The duration that was asked for last.
+    pub duration: Duration,
+    /// Where it came from.
+    pub provenance: Provenance,
+    /// From.
+    pub starts_at: Time,
+    /// To.
+    pub ends_at: Time,
+    /// Where it stands.
+    pub status: GrantStatus,
+    /// When it ended.
+    pub ended_at: Option<Time>,
+    /// The event that made it.
+    pub granted_seq: i64,
+    /// The event that ended it.
+    pub ended_seq: Option<i64>,
+}

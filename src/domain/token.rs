@@ -1,0 +1,71 @@
+//! Personal access tokens: `bp_…`, hashed at rest, shown once.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    id::{PersonId, TokenId},
+    time::Time,
+};
+
+/// What a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Read what its owner may read.
+    Read,
+    /// File, withdraw, renew and give back.
+    Request,
+    /// Vote.
+    Approve,
+    /// Read the audit log, if its owner may.
+    Audit,
+    /// Administer, if its owner may.
+    Admin,
+}
+
+impl Scope {
+    /// Every scope, in order.
+    pub const ALL: [Self; 5] = [Self::Read, Self::Request, Self::Approve, Self::Audit, Self::Admin];
+
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Request => "request",
+            Self::Approve => "approve",
+            Self::Audit => "audit",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == text)
+    }
+}
+
+/// A token without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// Id.
+    pub id: TokenId,
+    /// Whose.
+    pub person: PersonId,
+    /// SHA-256 of the secret, in hex. The secret has 256 random bits, so the hash tells nothing.
+    pub secret_sha256: String,
+    /// What it may do.
+    pub scopes: BTreeSet<Scope>,
+    /// What it is for.
+    pub label: String,
+    /// Whether it administers without `roles.toml` naming its owner: the first admin of an installation (semantics.md, 15).
+    #[serde(default)]
+    pub first_admin: bool,
+    /// When it was made.
+    pub created_at: Time,
+    /// At most 90 days later.
+    pub expires_at: Time,
+    /// When it was revoked.
+    pub revoked_at: Option<Time>,
+}
