@@ -14,6 +14,7 @@ use super::{
     decision::Decision,
     delivery::Delivery,
     grant::Grant,
+    group::Entitlement,
     id::{CommandId, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, TeamId, TokenId},
     person::{Person, Team},
     request::{Approval, Request},
@@ -85,6 +86,8 @@ pub enum Change {
         request: Request,
         /// The policy in force at this decision.
         decided_revision: PolicyRevision,
+        /// Set when a person denied it: an identical request is denied until then (semantics.md, 6).
+        cooldown_until: Option<Time>,
     },
     /// The requester took it back.
     #[serde(rename = "request.withdrawn")]
@@ -165,6 +168,10 @@ pub enum Change {
         group: GroupId,
         /// For whom.
         person: PersonId,
+        /// The grant that now carries other entitlements.
+        grant: GrantId,
+        /// What it carries now.
+        entitlements: Vec<Entitlement>,
         /// What target systems must now do.
         deliveries: Vec<Delivery>,
     },
@@ -432,7 +439,7 @@ impl Change {
         match self {
             Self::RequestSubmitted { request } => of_request(request, &request.policy_revision, None),
             Self::RequestGranted { request, grant, decided_revision, .. } => of_request(request, decided_revision, grant.as_ref().map(|g| g.id)),
-            Self::RequestDenied { request, decided_revision } => of_request(request, decided_revision, None),
+            Self::RequestDenied { request, decided_revision, .. } => of_request(request, decided_revision, None),
             Self::RequestWithdrawn { request, person, group } | Self::RequestExpired { request, person, group } => EventIndex {
                 person: Some(person.clone()),
                 group: Some(group.clone()),
@@ -449,9 +456,15 @@ impl Change {
             | Self::GrantRevoked { grant, .. }
             | Self::GrantExpired { grant, .. }
             | Self::GrantAdopted { grant } => of_grant(grant),
-            Self::BlockLifted { person, group } | Self::DeliveryQueued { person, group, .. } => {
+            Self::BlockLifted { person, group } => {
                 EventIndex { person: Some(person.clone()), group: Some(group.clone()), ..EventIndex::default() }
             }
+            Self::DeliveryQueued { person, group, grant, .. } => EventIndex {
+                person: Some(person.clone()),
+                group: Some(group.clone()),
+                grant: Some(*grant),
+                ..EventIndex::default()
+            },
             Self::DeliveryDone { person, request, .. } | Self::DeliveryFailing { person, request, .. } => {
                 EventIndex { person: Some(person.clone()), request: *request, ..EventIndex::default() }
             }

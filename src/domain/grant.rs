@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     duration::Duration,
+    group::Entitlement,
     id::{GrantId, GroupId, PersonId, RequestId},
     time::Time,
 };
@@ -80,6 +81,9 @@ pub struct Grant {
     pub duration: Duration,
     /// Where it came from.
     pub provenance: Provenance,
+    /// What it carries at target systems. Kept with the grant, so that its end takes away what it brought even when the
+    /// policy has changed meanwhile.
+    pub entitlements: Vec<Entitlement>,
     /// From.
     pub starts_at: Time,
     /// To.

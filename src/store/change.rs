@@ -1,0 +1,186 @@
+//! What an event does to the projected tables, as plain values: the ledger computes them, the store writes them, the
+//! audit folds them again when it rebuilds.
+
+use crate::domain::{
+    delivery::{Delivery, DeliveryState},
+    duration::Duration,
+    grant::{Grant, GrantStatus},
+    group::Entitlement,
+    id::{DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, TeamId, TokenId},
+    person::{Person, PersonStatus, Team},
+    request::{Approval, Request, RequestStatus},
+    time::Time,
+    token::Token,
+};
+
+/// Why requests of a person for a group are not decided by the rules alone (semantics.md, 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BlockCause {
+    /// Somebody other than the holder revoked it: `grant` rules act as approval by the owner.
+    Revoked,
+    /// A person denied it: an identical request is denied for a while.
+    Denied,
+}
+
+impl BlockCause {
+    /// The word in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Revoked => "revoked",
+            Self::Denied => "denied",
+        }
+    }
+
+    /// Reads the word back.
+    pub fn from_stored(text: &str) -> Option<Self> {
+        [Self::Revoked, Self::Denied].into_iter().find(|c| c.as_str() == text)
+    }
+}
+
+/// One such block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// Whose.
+    pub person: PersonId,
+    /// For what.
+    pub group: GroupId,
+    /// Why.
+    pub cause: BlockCause,
+    /// The denied duration; a block after a revocation has none.
+    pub duration: Option<Duration>,
+    /// Until when; a block after a revocation has no end.
+    pub until: Option<Time>,
+    /// The event that made it.
+    pub seq: i64,
+}
+
+/// One change of one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowChange {
+    /// A request was filed.
+    RequestFiled(Request),
+    /// A request left `pending`.
+    RequestDecided {
+        /// Which.
+        id: RequestId,
+        /// Its end state.
+        status: RequestStatus,
+        /// When.
+        at: Time,
+        /// By which event.
+        seq: i64,
+    },
+    /// The next stage of a request began.
+    RequestStage {
+        /// Which.
+        id: RequestId,
+        /// Stage, from 0.
+        stage: u32,
+        /// When it began.
+        since: Time,
+        /// Its deadline.
+        deadline: Time,
+    },
+    /// A vote.
+    ApprovalGiven(Approval),
+    /// A grant began.
+    GrantStarted(Grant),
+    /// A live grant has a later end, by another request and rule.
+    GrantExtended(Grant),
+    /// A live grant carries other entitlements.
+    GrantCarries {
+        /// Which.
+        id: GrantId,
+        /// What now.
+        entitlements: Vec<Entitlement>,
+    },
+    /// A grant ended.
+    GrantEnded {
+        /// Which.
+        id: GrantId,
+        /// Its end state.
+        status: GrantStatus,
+        /// When.
+        at: Time,
+        /// By which event.
+        seq: i64,
+    },
+    /// An intent was queued; `index` orders those of one event.
+    DeliveryQueued {
+        /// It.
+        delivery: Delivery,
+        /// Order within its event.
+        index: usize,
+    },
+    /// An intent was achieved, or fails.
+    DeliveryReported {
+        /// Which.
+        id: DeliveryId,
+        /// Where it stands.
+        state: DeliveryState,
+        /// When it was achieved.
+        done_at: Option<Time>,
+        /// Why it fails, or a note.
+        note: Option<String>,
+    },
+    /// A person as the directory now has them; no data after an erasure.
+    PersonPut {
+        /// Who.
+        id: PersonId,
+        /// Active or left.
+        status: PersonStatus,
+        /// Their facts; none keeps what is there (they left) or tells of an erasure.
+        person: Option<Box<Person>>,
+        /// By which event.
+        seq: i64,
+    },
+    /// A team as it now is.
+    TeamPut {
+        /// It.
+        team: Team,
+        /// By which event.
+        seq: i64,
+    },
+    /// A team is gone.
+    TeamGone(TeamId),
+    /// A group began a life.
+    GroupBorn {
+        /// Which.
+        group: GroupId,
+        /// Which life: the event's number.
+        incarnation: i64,
+    },
+    /// A group's life ended.
+    GroupGone(GroupId),
+    /// A block begins.
+    BlockPut(Block),
+    /// Blocks end.
+    BlocksLifted {
+        /// Whose.
+        person: PersonId,
+        /// For what.
+        group: GroupId,
+    },
+    /// A token was made.
+    TokenMade(Token),
+    /// A token was revoked.
+    TokenRevoked {
+        /// Which.
+        id: TokenId,
+        /// When.
+        at: Time,
+    },
+    /// New grants are stopped, or no longer. Lies in the head.
+    Frozen(bool),
+    /// A policy set is in force. Lies in the head.
+    PolicyInForce {
+        /// Which.
+        revision: PolicyRevision,
+        /// Since when.
+        since: Time,
+        /// From where.
+        source: String,
+    },
+    /// The directory changed. Lies in the head: the number of its last event.
+    DirectoryRevision(i64),
+}

@@ -1,0 +1,174 @@
+//! The tables, as both databases have them. Times are microseconds since the epoch, durations seconds.
+
+diesel::table! {
+    audit_log (seq) {
+        seq -> BigInt,
+        at -> BigInt,
+        kind -> Text,
+        actor -> Text,
+        person -> Nullable<Text>,
+        group_id -> Nullable<Text>,
+        request -> Nullable<Text>,
+        grant_id -> Nullable<Text>,
+        outcome -> Text,
+        rule -> Nullable<Text>,
+        policy_revision -> Nullable<Text>,
+        command -> Text,
+        body -> Text,
+    }
+}
+diesel::table! {
+    audit_private (seq) {
+        seq -> BigInt,
+        salt -> Nullable<Binary>,
+        text -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    head (id) {
+        id -> Integer,
+        seq -> BigInt,
+        epoch -> BigInt,
+        at -> BigInt,
+        frontier -> Binary,
+        root -> Binary,
+        frozen -> Bool,
+        directory_revision -> BigInt,
+        policy_revision -> Nullable<Text>,
+        policy_since -> BigInt,
+        policy_source -> Text,
+    }
+}
+diesel::table! {
+    requests (filed_seq) {
+        filed_seq -> BigInt,
+        id -> Text,
+        person -> Text,
+        filed_by -> Text,
+        group_id -> Text,
+        incarnation -> BigInt,
+        duration -> BigInt,
+        submitted_at -> BigInt,
+        status -> Text,
+        rule -> Nullable<Text>,
+        policy_revision -> Text,
+        stage -> Integer,
+        stage_since -> BigInt,
+        deadline -> Nullable<BigInt>,
+        decided_at -> Nullable<BigInt>,
+        decided_seq -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    approvals (seq) {
+        seq -> BigInt,
+        request -> Text,
+        person -> Text,
+        stage -> Integer,
+        at -> BigInt,
+    }
+}
+diesel::table! {
+    grants (granted_seq) {
+        granted_seq -> BigInt,
+        id -> Text,
+        person -> Text,
+        group_id -> Text,
+        incarnation -> BigInt,
+        request -> Nullable<Text>,
+        rule -> Text,
+        duration -> BigInt,
+        provenance -> Text,
+        entitlements -> Text,
+        starts_at -> BigInt,
+        ends_at -> BigInt,
+        status -> Text,
+        ended_at -> Nullable<BigInt>,
+        ended_seq -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    deliveries (position) {
+        position -> BigInt,
+        id -> Text,
+        person -> Text,
+        account -> Nullable<Text>,
+        connector -> Text,
+        entitlement -> Text,
+        action -> Text,
+        grant_id -> Nullable<Text>,
+        request -> Nullable<Text>,
+        state -> Text,
+        queued_at -> BigInt,
+        queued_seq -> BigInt,
+        done_at -> Nullable<BigInt>,
+        note -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    people (id) {
+        id -> Text,
+        data -> Nullable<Text>,
+        status -> Text,
+        seq -> BigInt,
+    }
+}
+diesel::table! {
+    teams (id) {
+        id -> Text,
+        data -> Text,
+        seq -> BigInt,
+    }
+}
+diesel::table! {
+    group_lives (group_id) {
+        group_id -> Text,
+        incarnation -> BigInt,
+        live -> Bool,
+    }
+}
+diesel::table! {
+    blocks (person, group_id, cause) {
+        person -> Text,
+        group_id -> Text,
+        cause -> Text,
+        duration -> Nullable<BigInt>,
+        until -> Nullable<BigInt>,
+        seq -> BigInt,
+    }
+}
+diesel::table! {
+    tokens (id) {
+        id -> Text,
+        person -> Text,
+        secret_sha256 -> Text,
+        scopes -> Text,
+        label -> Text,
+        first_admin -> Bool,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        revoked_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    policy_blobs (hash) {
+        hash -> Text,
+        bytes -> Binary,
+    }
+}
+diesel::table! {
+    policy_sets (revision) {
+        revision -> Text,
+        manifest -> Text,
+        timezone -> Text,
+    }
+}
+diesel::table! {
+    idempotency (scope) {
+        scope -> Text,
+        body -> Text,
+        answer -> Text,
+        at -> BigInt,
+    }
+}
+diesel::allow_tables_to_appear_in_same_query!(audit_log, audit_private);
