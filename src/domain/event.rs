@@ -404,15 +404,18 @@ impl Change {
 
     /// How it came out.
     pub fn outcome(&self) -> Outcome {
-        match self {
-            Self::RequestSubmitted { .. } => Outcome::Pending,
-            Self::RequestGranted { .. } | Self::GrantExtended { .. } | Self::GrantAdopted { .. } => Outcome::Granted,
-            Self::RequestDenied { .. } => Outcome::Denied,
-            Self::RequestWithdrawn { .. } | Self::RequestExpired { .. } => Outcome::Ended,
-            Self::GrantRevoked { .. } | Self::GrantExpired { .. } => Outcome::Ended,
-            Self::DeliveryQueued { .. } => Outcome::Pending,
-            Self::DeliveryFailing { .. } | Self::PolicyLoadFailed { .. } => Outcome::Failing,
-            Self::Refused { .. } => Outcome::Refused,
+        Self::outcome_of(self.kind())
+    }
+
+    /// How events of a kind come out: the kind alone says it.
+    pub fn outcome_of(kind: &str) -> Outcome {
+        match kind {
+            "request.submitted" | "delivery.queued" => Outcome::Pending,
+            "request.granted" | "grant.extended" | "grant.adopted" => Outcome::Granted,
+            "request.denied" => Outcome::Denied,
+            "request.withdrawn" | "request.expired" | "grant.revoked" | "grant.expired" => Outcome::Ended,
+            "delivery.failing" | "policy.load_failed" => Outcome::Failing,
+            "refused" => Outcome::Refused,
             _ => Outcome::Done,
         }
     }

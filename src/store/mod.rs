@@ -1,3 +1,21 @@
 //! Connections, schema and all SQL, for both databases. Imports only `domain`; diesel's types stay here.
+//!
+//! The ledger writes through [`writer::Writer`], everybody else reads through [`read::Reader`]. One schema and one set of
+//! queries serve SQLite and PostgreSQL ([`db`] shows how); the places that differ are few: taking the head lock and
+//! appending ([`append`]), inserting many rows ([`project`]), migrations and rights ([`migrate`]).
 
+mod append;
+pub mod change;
+pub mod db;
+pub mod load;
+pub mod migrate;
+mod pool;
+mod project;
 pub mod read;
+mod read_audit;
+pub mod row;
+mod schema;
+pub mod snapshot;
+pub mod tamper;
+mod tls;
+pub mod writer;

@@ -1,7 +1,17 @@
 //! What pages, the API and jobs read: one query a question, always paged by key.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use diesel::{dsl::sql, prelude::*, sql_types::Bool};
+
+use super::{
+    change::{Block, BlockCause},
+    db::{Db, Location, on},
+    pool::Pool,
+    row::{ApprovalRow, BadRow, BlockRow, DeliveryRow, GrantRow, RequestRow, TokenRow},
+    schema::{approvals, blocks, deliveries, grants, head, requests, tokens},
+    writer::HeadRow,
+};
 use crate::domain::{
     delivery::Delivery,
     event::EventIndex,
@@ -20,7 +30,7 @@ pub struct StoreError(pub String);
 /// Handle to the readers; cheap to clone.
 #[derive(Clone)]
 pub struct Reader {
-    _private: (),
+    pool: Pool,
 }
 
 /// Newest first, from below `before` (a sequence number or none), at most `limit` (1..=200).
@@ -124,37 +134,410 @@ pub struct Head {
     pub directory_revision: i64,
 }
 
+fn valid<R, T: TryFrom<R, Error = BadRow>>(rows: Vec<R>) -> Result<Vec<T>, StoreError> {
+    rows.into_iter().map(|row| T::try_from(row).map_err(|e| StoreError(e.to_string()))).collect()
+}
+
+fn texts<T: ToString>(ids: &BTreeSet<T>) -> Vec<String> {
+    ids.iter().map(T::to_string).collect()
+}
+
+/// Cuts the row that was read beyond the limit off, and tells the key to go on with.
+pub(super) fn paged<T>(mut items: Vec<T>, limit: u16, key: impl Fn(&T) -> i64) -> Paged<T> {
+    let limit = usize::from(limit);
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = if more { items.last().map(key) } else { None };
+    Paged { items, next }
+}
+
+impl Page {
+    pub(super) fn below(self) -> i64 {
+        self.before.unwrap_or(i64::MAX)
+    }
+
+    pub(super) fn rows(self) -> i64 {
+        i64::from(self.limit.clamp(1, 1000)) + 1
+    }
+}
+
 impl Reader {
+    /// A reader with at most `connections` connections.
+    pub fn new(location: Location, connections: usize) -> Self {
+        Self { pool: Pool::new(location, connections) }
+    }
+
+    pub(super) async fn ask<T, F>(&self, query: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Db) -> Result<T, diesel::result::Error> + Send + 'static,
+    {
+        self.pool.read(query).await
+    }
+
     /// One request.
-    pub async fn request(&self, id: RequestId) -> Result<Option<Request>, StoreError> { let _ = id; todo!() }
+    ///
+    /// # Errors
+    /// As every read: when the database fails, or a row is impossible.
+    pub async fn request(&self, id: RequestId) -> Result<Option<Request>, StoreError> {
+        let row: Option<RequestRow> = self
+            .ask(move |db| on!(db, c => requests::table.filter(requests::id.eq(id.to_string())).select(RequestRow::as_select()).first(c).optional()))
+            .await?;
+        Ok(valid(row.into_iter().collect())?.pop())
+    }
+
     /// Requests, newest first, keyed by `filed_seq`.
-    pub async fn requests(&self, filter: RequestFilter, page: Page) -> Result<Paged<Request>, StoreError> { let _ = (filter, page); todo!() }
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn requests(&self, filter: RequestFilter, page: Page) -> Result<Paged<Request>, StoreError> {
+        let rows: Vec<RequestRow> = self
+            .ask(move |db| {
+                on!(db, c => {
+                    let mut query = requests::table
+                        .select(RequestRow::as_select())
+                        .filter(requests::filed_seq.lt(page.below()))
+                        .order(requests::filed_seq.desc())
+                        .limit(page.rows())
+                        .into_boxed();
+                    if let Some(people) = &filter.people {
+                        query = query.filter(requests::person.eq_any(texts(people)));
+                    }
+                    if let Some(groups) = &filter.groups {
+                        query = query.filter(requests::group_id.eq_any(texts(groups)));
+                    }
+                    if let Some(status) = filter.status {
+                        query = query.filter(requests::status.eq(status.as_str()));
+                    }
+                    query.load(c)
+                })
+            })
+            .await?;
+        Ok(paged(valid::<_, Request>(rows)?, page.limit, |r| r.filed_seq))
+    }
+
+    /// Every pending request, newest first: what approvers choose from.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn pending_requests(&self, page: Page) -> Result<Paged<Request>, StoreError> {
+        self.requests(RequestFilter { status: Some(RequestStatus::Pending), ..RequestFilter::default() }, page).await
+    }
+
+    /// Pending requests whose deadline is at or before `now`, at most `limit`.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn overdue_requests(&self, now: Time, limit: u16) -> Result<Vec<RequestId>, StoreError> {
+        let rows: Vec<String> = self
+            .ask(move |db| {
+                on!(db, c => requests::table
+                    .filter(requests::status.eq("pending"))
+                    .filter(requests::deadline.le(now.micros()))
+                    .select(requests::id)
+                    .limit(i64::from(limit))
+                    .load(c))
+            })
+            .await?;
+        Ok(rows.iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
     /// The votes on a request, oldest first.
-    pub async fn approvals(&self, id: RequestId) -> Result<Vec<Approval>, StoreError> { let _ = id; todo!() }
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn approvals(&self, id: RequestId) -> Result<Vec<Approval>, StoreError> {
+        let rows: Vec<ApprovalRow> = self
+            .ask(move |db| {
+                on!(db, c => approvals::table
+                    .filter(approvals::request.eq(id.to_string()))
+                    .order(approvals::seq)
+                    .select(ApprovalRow::as_select())
+                    .load(c))
+            })
+            .await?;
+        valid(rows)
+    }
+
     /// One grant.
-    pub async fn grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError> { let _ = id; todo!() }
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError> {
+        let row: Option<GrantRow> = self
+            .ask(move |db| on!(db, c => grants::table.filter(grants::id.eq(id.to_string())).select(GrantRow::as_select()).first(c).optional()))
+            .await?;
+        Ok(valid(row.into_iter().collect())?.pop())
+    }
+
     /// Grants, newest first, keyed by `granted_seq`.
-    pub async fn grants(&self, filter: GrantFilter, page: Page) -> Result<Paged<Grant>, StoreError> { let _ = (filter, page); todo!() }
-    /// Live grants of one person, or of one group: bounded by the number of groups, or people.
-    pub async fn live_grants_of(&self, person: PersonId) -> Result<Vec<Grant>, StoreError> { let _ = person; todo!() }
-    /// Number of live members per group, for every group.
-    pub async fn member_counts(&self) -> Result<std::collections::BTreeMap<GroupId, u64>, StoreError> { todo!() }
-    /// Deliveries caused by a request, oldest first.
-    pub async fn deliveries_of_request(&self, id: RequestId) -> Result<Vec<Delivery>, StoreError> { let _ = id; todo!() }
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn grants(&self, filter: GrantFilter, page: Page) -> Result<Paged<Grant>, StoreError> {
+        let rows: Vec<GrantRow> = self
+            .ask(move |db| {
+                on!(db, c => {
+                    let mut query = grants::table
+                        .select(GrantRow::as_select())
+                        .filter(grants::granted_seq.lt(page.below()))
+                        .order(grants::granted_seq.desc())
+                        .limit(page.rows())
+                        .into_boxed();
+                    if let Some(people) = &filter.people {
+                        query = query.filter(grants::person.eq_any(texts(people)));
+                    }
+                    if let Some(groups) = &filter.groups {
+                        query = query.filter(grants::group_id.eq_any(texts(groups)));
+                    }
+                    if filter.live {
+                        query = query.filter(grants::status.eq("active"));
+                    }
+                    if let Some(at) = filter.at {
+                        let at = at.micros();
+                        // Held at an instant: begun by then, and not ended by then. A live grant past its end whose
+                        // expiry is not recorded yet is not held any more.
+                        query = query
+                            .filter(grants::starts_at.le(at))
+                            .filter(grants::ends_at.gt(at))
+                            .filter(grants::ended_at.is_null().or(grants::ended_at.gt(at)));
+                    }
+                    query.load(c)
+                })
+            })
+            .await?;
+        Ok(paged(valid::<_, Grant>(rows)?, page.limit, |g| g.granted_seq))
+    }
+
+    /// Live grants of one person: bounded by the number of groups.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn live_grants_of(&self, person: PersonId) -> Result<Vec<Grant>, StoreError> {
+        let rows: Vec<GrantRow> = self
+            .ask(move |db| {
+                on!(db, c => grants::table
+                    .filter(grants::person.eq(person.as_str()))
+                    .filter(grants::status.eq("active"))
+                    .order(grants::ends_at)
+                    .select(GrantRow::as_select())
+                    .load(c))
+            })
+            .await?;
+        valid(rows)
+    }
+
+    /// Live grants of some groups: who holds them now.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn live_grants_of_groups(&self, groups: BTreeSet<GroupId>) -> Result<Vec<Grant>, StoreError> {
+        let rows: Vec<GrantRow> = self
+            .ask(move |db| {
+                on!(db, c => grants::table
+                    .filter(grants::group_id.eq_any(texts(&groups)))
+                    .filter(grants::status.eq("active"))
+                    .select(GrantRow::as_select())
+                    .load(c))
+            })
+            .await?;
+        valid(rows)
+    }
+
+    /// Live grants whose end is at or before `now`, at most `limit`.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn due_grants(&self, now: Time, limit: u16) -> Result<Vec<GrantId>, StoreError> {
+        let rows: Vec<String> = self
+            .ask(move |db| {
+                on!(db, c => grants::table
+                    .filter(grants::status.eq("active"))
+                    .filter(grants::ends_at.le(now.micros()))
+                    .order(grants::ends_at)
+                    .select(grants::id)
+                    .limit(i64::from(limit))
+                    .load(c))
+            })
+            .await?;
+        Ok(rows.iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
+    /// Number of live members per group, for every group that has any.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn member_counts(&self) -> Result<BTreeMap<GroupId, u64>, StoreError> {
+        let rows: Vec<(String, i64)> = self
+            .ask(move |db| {
+                on!(db, c => grants::table
+                    .filter(grants::status.eq("active"))
+                    .group_by(grants::group_id)
+                    .select((grants::group_id, diesel::dsl::count_star()))
+                    .load(c))
+            })
+            .await?;
+        Ok(rows.into_iter().filter_map(|(id, n)| Some((GroupId::parse(&id).ok()?, u64::try_from(n).ok()?))).collect())
+    }
+
+    /// Blocks of one person.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn blocks_of(&self, person: PersonId) -> Result<Vec<Block>, StoreError> {
+        let rows: Vec<BlockRow> = self
+            .ask(move |db| on!(db, c => blocks::table.filter(blocks::person.eq(person.as_str())).select(BlockRow::as_select()).load(c)))
+            .await?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| {
+                Some(Block {
+                    person: PersonId::parse(&row.person).ok()?,
+                    group: GroupId::parse(&row.group_id).ok()?,
+                    cause: BlockCause::from_stored(&row.cause)?,
+                    duration: row.duration.and_then(|d| u32::try_from(d).ok()).and_then(crate::domain::duration::Duration::seconds),
+                    until: row.until.map(Time::from_micros),
+                    seq: row.seq,
+                })
+            })
+            .collect())
+    }
+
+    /// Deliveries caused by a request, oldest first. Bounded by the entitlements of a group.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn deliveries_of_request(&self, id: RequestId) -> Result<Vec<Delivery>, StoreError> {
+        // A request's deliveries lie in the event that decided it: no index of their own.
+        let decided: Option<Option<i64>> = self
+            .ask(move |db| on!(db, c => requests::table.filter(requests::id.eq(id.to_string())).select(requests::decided_seq).first(c).optional()))
+            .await?;
+        let Some(Some(seq)) = decided else { return Ok(Vec::new()) };
+        let from = seq * super::row::DELIVERIES_PER_EVENT;
+        let rows: Vec<DeliveryRow> = self
+            .ask(move |db| {
+                on!(db, c => deliveries::table
+                    .filter(deliveries::position.ge(from))
+                    .filter(deliveries::position.lt(from + 2 * super::row::DELIVERIES_PER_EVENT))
+                    .filter(deliveries::request.eq(id.to_string()))
+                    .order(deliveries::position)
+                    .select(DeliveryRow::as_select())
+                    .load(c))
+            })
+            .await?;
+        valid(rows)
+    }
+
     /// Deliveries caused by a grant (its start and its end), oldest first.
-    pub async fn deliveries_of_grant(&self, id: GrantId) -> Result<Vec<Delivery>, StoreError> { let _ = id; todo!() }
-    /// Deliveries not done, oldest first, keyed by `queued_seq` upwards from `after`.
-    pub async fn open_deliveries(&self, after: i64, limit: u16) -> Result<Vec<Delivery>, StoreError> { let _ = (after, limit); todo!() }
-    /// Events, newest first.
-    pub async fn audit(&self, filter: AuditFilter, page: Page) -> Result<Paged<AuditRow>, StoreError> { let _ = (filter, page); todo!() }
-    /// One event.
-    pub async fn audit_event(&self, seq: i64) -> Result<Option<AuditRow>, StoreError> { let _ = seq; todo!() }
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn deliveries_of_grant(&self, id: GrantId) -> Result<Vec<Delivery>, StoreError> {
+        let rows: Vec<DeliveryRow> = self
+            .ask(move |db| {
+                on!(db, c => deliveries::table
+                    .filter(deliveries::grant_id.eq(id.to_string()))
+                    .order(deliveries::position)
+                    .select(DeliveryRow::as_select())
+                    .load(c))
+            })
+            .await?;
+        valid(rows)
+    }
+
+    /// Deliveries not done, oldest first, from after the given position.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn open_deliveries(&self, after: i64, limit: u16) -> Result<Vec<(i64, Delivery)>, StoreError> {
+        let rows: Vec<DeliveryRow> = self
+            .ask(move |db| {
+                on!(db, c => deliveries::table
+                    // Spelled as the partial index spells it, so that both databases use it.
+                    .filter(sql::<Bool>("state <> 'done'"))
+                    .filter(deliveries::position.gt(after))
+                    .order(deliveries::position)
+                    .limit(i64::from(limit))
+                    .select(DeliveryRow::as_select())
+                    .load(c))
+            })
+            .await?;
+        let positions: Vec<i64> = rows.iter().map(|r| r.position).collect();
+        Ok(positions.into_iter().zip(valid::<_, Delivery>(rows)?).collect())
+    }
+
+    /// How many deliveries are queued, and how many fail.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn delivery_backlog(&self) -> Result<(u64, u64), StoreError> {
+        let rows: Vec<(String, i64)> = self
+            .ask(move |db| {
+                on!(db, c => deliveries::table
+                    .filter(sql::<Bool>("state <> 'done'"))
+                    .group_by(deliveries::state)
+                    .select((deliveries::state, diesel::dsl::count_star()))
+                    .load(c))
+            })
+            .await?;
+        let of = |word: &str| rows.iter().find(|(s, _)| s == word).and_then(|(_, n)| u64::try_from(*n).ok()).unwrap_or(0);
+        Ok((of("queued"), of("failing")))
+    }
+
     /// The head of the log.
-    pub async fn head(&self) -> Result<Head, StoreError> { todo!() }
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn head(&self) -> Result<Head, StoreError> {
+        let row: HeadRow = self.ask(move |db| on!(db, c => head::table.select(HeadRow::as_select()).first(c))).await?;
+        let root = row.root.try_into().map_err(|_| StoreError("the root in `head` has not 32 bytes".to_owned()))?;
+        Ok(Head {
+            seq: row.seq,
+            epoch: row.epoch,
+            at: Time::from_micros(row.at),
+            root,
+            frozen: row.frozen,
+            directory_revision: row.directory_revision,
+        })
+    }
+
     /// A token by the SHA-256 of its secret, in hex.
-    pub async fn token_by_secret(&self, sha256: String) -> Result<Option<Token>, StoreError> { let _ = sha256; todo!() }
-    /// Tokens of a person, or of all.
-    pub async fn tokens(&self, person: Option<PersonId>) -> Result<Vec<Token>, StoreError> { let _ = person; todo!() }
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn token_by_secret(&self, sha256: String) -> Result<Option<Token>, StoreError> {
+        let row: Option<TokenRow> = self
+            .ask(move |db| on!(db, c => tokens::table.filter(tokens::secret_sha256.eq(&sha256)).select(TokenRow::as_select()).first(c).optional()))
+            .await?;
+        Ok(valid(row.into_iter().collect())?.pop())
+    }
+
+    /// Tokens of a person, or of all, oldest first.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn tokens(&self, person: Option<PersonId>) -> Result<Vec<Token>, StoreError> {
+        let rows: Vec<TokenRow> = self
+            .ask(move |db| {
+                on!(db, c => {
+                    let mut query = tokens::table.select(TokenRow::as_select()).order(tokens::created_at).into_boxed();
+                    if let Some(person) = &person {
+                        query = query.filter(tokens::person.eq(person.as_str().to_owned()));
+                    }
+                    query.load(c)
+                })
+            })
+            .await?;
+        valid(rows)
+    }
+
     /// One token.
-    pub async fn token(&self, id: TokenId) -> Result<Option<Token>, StoreError> { let _ = id; todo!() }
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn token(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
+        let row: Option<TokenRow> =
+            self.ask(move |db| on!(db, c => tokens::table.find(id.to_string()).select(TokenRow::as_select()).first(c).optional())).await?;
+        Ok(valid(row.into_iter().collect())?.pop())
+    }
 }

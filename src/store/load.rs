@@ -1,0 +1,200 @@
+//! What a batch reads inside its transaction: first what its commands name, then what that leads to.
+
+use std::collections::BTreeSet;
+
+use diesel::{prelude::*, result::Error as DieselError};
+
+use super::{
+    change::{Block, BlockCause},
+    db::{Db, on},
+    read::StoreError,
+    row::{ApprovalRow, BlockRow, DeliveryRow, GrantRow, IdempotencyRow, RequestRow, TokenRow},
+    schema::{approvals, blocks, deliveries, grants, group_lives, idempotency, requests, tokens},
+    writer::{Writer, store_error},
+};
+use crate::domain::{
+    delivery::Delivery,
+    duration::Duration,
+    grant::Grant,
+    id::{DeliveryId, GrantId, GroupId, PersonId, RequestId, TokenId},
+    request::{Approval, Request},
+    time::Time,
+    token::Token,
+};
+
+/// What the commands of a batch name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Named {
+    /// Requests, with their votes.
+    pub requests: BTreeSet<RequestId>,
+    /// Grants.
+    pub grants: BTreeSet<GrantId>,
+    /// Deliveries.
+    pub deliveries: BTreeSet<DeliveryId>,
+    /// Tokens.
+    pub tokens: BTreeSet<TokenId>,
+    /// Idempotency scopes.
+    pub answers: BTreeSet<String>,
+}
+
+/// Where that leads to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Around {
+    /// People whose live grants, pending requests and blocks are needed.
+    pub people: BTreeSet<PersonId>,
+    /// Groups whose live grants are needed.
+    pub groups: BTreeSet<GroupId>,
+    /// Groups whose pending requests are needed.
+    pub pending_of: BTreeSet<GroupId>,
+}
+
+/// The rows found.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// Requests.
+    pub requests: Vec<Request>,
+    /// Votes on them.
+    pub approvals: Vec<Approval>,
+    /// Grants.
+    pub grants: Vec<Grant>,
+    /// Deliveries.
+    pub deliveries: Vec<Delivery>,
+    /// Tokens.
+    pub tokens: Vec<Token>,
+    /// Kept answers: scope, hash of the body, answer.
+    pub answers: Vec<IdempotencyRow>,
+    /// Blocks.
+    pub blocks: Vec<Block>,
+}
+
+fn texts<T: ToString>(ids: &BTreeSet<T>) -> Vec<String> {
+    ids.iter().map(T::to_string).collect()
+}
+
+fn valid<R, T>(rows: Vec<R>) -> Result<Vec<T>, StoreError>
+where
+    T: TryFrom<R>,
+    T::Error: std::fmt::Display,
+{
+    rows.into_iter().map(|row| T::try_from(row).map_err(|e| StoreError(e.to_string()))).collect()
+}
+
+fn block(row: &BlockRow) -> Option<Block> {
+    Some(Block {
+        person: PersonId::parse(&row.person).ok()?,
+        group: GroupId::parse(&row.group_id).ok()?,
+        cause: BlockCause::from_stored(&row.cause)?,
+        duration: row.duration.and_then(|d| u32::try_from(d).ok()).and_then(Duration::seconds),
+        until: row.until.map(Time::from_micros),
+        seq: row.seq,
+    })
+}
+
+impl Writer {
+    /// Loads what commands name.
+    ///
+    /// # Errors
+    /// When the database fails, or a row is impossible.
+    pub fn load_named(&mut self, named: &Named, into: &mut Loaded) -> Result<(), StoreError> {
+        let db = &mut self.db;
+        if !named.requests.is_empty() {
+            let ids = texts(&named.requests);
+            into.requests.extend(valid::<_, Request>(request_rows(db, &ids).map_err(store_error)?)?);
+            let votes: Vec<ApprovalRow> =
+                on!(db, c => approvals::table.filter(approvals::request.eq_any(&ids)).order(approvals::seq).select(ApprovalRow::as_select()).load(c))
+                    .map_err(store_error)?;
+            into.approvals.extend(valid::<_, Approval>(votes)?);
+        }
+        if !named.grants.is_empty() {
+            let ids = texts(&named.grants);
+            let rows: Vec<GrantRow> =
+                on!(db, c => grants::table.filter(grants::id.eq_any(&ids)).select(GrantRow::as_select()).load(c)).map_err(store_error)?;
+            into.grants.extend(valid::<_, Grant>(rows)?);
+        }
+        if !named.deliveries.is_empty() {
+            let ids = texts(&named.deliveries);
+            let rows: Vec<DeliveryRow> =
+                on!(db, c => deliveries::table.filter(deliveries::id.eq_any(&ids)).select(DeliveryRow::as_select()).load(c))
+                    .map_err(store_error)?;
+            into.deliveries.extend(valid::<_, Delivery>(rows)?);
+        }
+        if !named.tokens.is_empty() {
+            let ids = texts(&named.tokens);
+            let rows: Vec<TokenRow> =
+                on!(db, c => tokens::table.filter(tokens::id.eq_any(&ids)).select(TokenRow::as_select()).load(c)).map_err(store_error)?;
+            into.tokens.extend(valid::<_, Token>(rows)?);
+        }
+        if !named.answers.is_empty() {
+            let scopes = texts(&named.answers);
+            let rows: Vec<IdempotencyRow> = on!(db, c => idempotency::table
+                .filter(idempotency::scope.eq_any(&scopes))
+                .select(IdempotencyRow::as_select())
+                .load(c))
+            .map_err(store_error)?;
+            into.answers.extend(rows);
+        }
+        Ok(())
+    }
+
+    /// Loads what stands around people and groups. A grant may come twice; the caller keys by id.
+    ///
+    /// # Errors
+    /// When the database fails, or a row is impossible.
+    pub fn load_around(&mut self, around: &Around, into: &mut Loaded) -> Result<(), StoreError> {
+        let db = &mut self.db;
+        if !around.people.is_empty() {
+            let people = texts(&around.people);
+            let rows: Vec<GrantRow> = on!(db, c => grants::table
+                .filter(grants::person.eq_any(&people))
+                .filter(grants::status.eq("active"))
+                .select(GrantRow::as_select())
+                .load(c))
+            .map_err(store_error)?;
+            into.grants.extend(valid::<_, Grant>(rows)?);
+            let rows: Vec<RequestRow> = on!(db, c => requests::table
+                .filter(requests::person.eq_any(&people))
+                .filter(requests::status.eq("pending"))
+                .select(RequestRow::as_select())
+                .load(c))
+            .map_err(store_error)?;
+            into.requests.extend(valid::<_, Request>(rows)?);
+            let rows: Vec<BlockRow> =
+                on!(db, c => blocks::table.filter(blocks::person.eq_any(&people)).select(BlockRow::as_select()).load(c)).map_err(store_error)?;
+            into.blocks.extend(rows.iter().filter_map(block));
+        }
+        if !around.groups.is_empty() {
+            let groups = texts(&around.groups);
+            let rows: Vec<GrantRow> = on!(db, c => grants::table
+                .filter(grants::group_id.eq_any(&groups))
+                .filter(grants::status.eq("active"))
+                .select(GrantRow::as_select())
+                .load(c))
+            .map_err(store_error)?;
+            into.grants.extend(valid::<_, Grant>(rows)?);
+        }
+        if !around.pending_of.is_empty() {
+            let groups = texts(&around.pending_of);
+            let rows: Vec<RequestRow> = on!(db, c => requests::table
+                .filter(requests::group_id.eq_any(&groups))
+                .filter(requests::status.eq("pending"))
+                .select(RequestRow::as_select())
+                .load(c))
+            .map_err(store_error)?;
+            into.requests.extend(valid::<_, Request>(rows)?);
+        }
+        Ok(())
+    }
+
+    /// The lives of groups: id, incarnation, whether it is in force.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn load_group_lives(&mut self) -> Result<Vec<(GroupId, i64, bool)>, StoreError> {
+        let rows: Vec<(String, i64, bool)> = on!(&mut self.db, c => group_lives::table.load(c)).map_err(store_error)?;
+        Ok(rows.into_iter().filter_map(|(id, incarnation, live)| Some((GroupId::parse(&id).ok()?, incarnation, live))).collect())
+    }
+}
+
+fn request_rows(db: &mut Db, ids: &[String]) -> Result<Vec<RequestRow>, DieselError> {
+    on!(db, c => requests::table.filter(requests::id.eq_any(ids)).select(RequestRow::as_select()).load(c))
+}
