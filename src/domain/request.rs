@@ -59,6 +59,8 @@ pub struct Request {
     pub incarnation: i64,
     /// For how long.
     pub duration: Duration,
+    /// Whether a justification was given; its text lies with the event.
+    pub justified: bool,
     /// When it was filed.
     pub submitted_at: Time,
     /// Where it stands.

@@ -52,6 +52,8 @@ pub fn check(files: &PolicyFiles, known: &Known, timezone: &str) -> Checked {
 }
 
 impl PolicySet {
+    /// The set before the first load: no group, no role, everything denied.
+    pub fn empty() -> Self { todo!() }
     /// The content hash.
     pub fn revision(&self) -> &PolicyRevision { todo!() }
     /// Every group by id.
@@ -84,6 +86,8 @@ impl Engine {
     /// The set.
     pub fn set(&self) -> &PolicySet { &self.set }
     /// Decides. Pure and total: whatever cannot be evaluated is denied, visibly.
+    pub fn shared_set(&self) -> Arc<PolicySet> { Arc::clone(&self.set) }
+    pub fn decide_approved(&self, inquiry: &Inquiry<'_>, rule: &crate::domain::group::Rule) -> Decision { let _ = (inquiry, rule); todo!() }
     pub fn decide(&self, inquiry: &Inquiry<'_>) -> Decision { let _ = inquiry; todo!() }
     /// The durations worth offering for this subject and group, shortest first, and the one to preselect: the longest
     /// that the first deciding rule gives.

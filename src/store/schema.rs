@@ -48,6 +48,7 @@ diesel::table! {
         group_id -> Text,
         incarnation -> BigInt,
         duration -> BigInt,
+        justified -> Bool,
         submitted_at -> BigInt,
         status -> Text,
         rule -> Nullable<Text>,

@@ -200,6 +200,11 @@ impl Writer {
         }
     }
 
+    /// Whether the connection is lost, found by asking for nothing.
+    pub fn is_broken(&mut self) -> bool {
+        self.db.execute("SELECT 1").is_err()
+    }
+
     /// Gives the transaction up. Best effort: a lost connection rolls back by itself.
     pub fn rollback(&mut self) {
         if let Err(error) = self.db.execute("ROLLBACK") {

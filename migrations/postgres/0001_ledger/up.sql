@@ -74,6 +74,7 @@ CREATE TABLE requests (
     group_id        TEXT COLLATE "C" NOT NULL,
     incarnation     BIGINT NOT NULL,
     duration        BIGINT NOT NULL,
+    justified       BOOLEAN NOT NULL,
     submitted_at    BIGINT NOT NULL,
     status          TEXT COLLATE "C" NOT NULL CHECK (status IN ('pending', 'granted', 'denied', 'withdrawn', 'expired')),
     rule            TEXT COLLATE "C",

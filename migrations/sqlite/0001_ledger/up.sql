@@ -75,6 +75,7 @@ CREATE TABLE requests (
     group_id        TEXT NOT NULL,
     incarnation     INTEGER NOT NULL,
     duration        INTEGER NOT NULL,
+    justified       INTEGER NOT NULL,
     submitted_at    INTEGER NOT NULL,
     status          TEXT NOT NULL CHECK (status IN ('pending', 'granted', 'denied', 'withdrawn', 'expired')),
     rule            TEXT,

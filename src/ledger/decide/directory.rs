@@ -1,0 +1,51 @@
+//! Changes of people and teams.
+
+use super::{Decided, Recorder, World};
+use crate::domain::{
+    actor::Actor,
+    directory_change::DirectoryChange,
+    event::{Change, Personal},
+    person::{Person, PersonStatus},
+    refusal::Refusal,
+};
+
+/// Records what an import changes, if the directory is still the one it was computed against.
+pub(super) fn change(
+    world: &World<'_>,
+    actor: &Actor,
+    changes: &[DirectoryChange],
+    source: &str,
+    expected_revision: i64,
+    mut recorder: Recorder<'_>,
+) -> Result<Decided, Refusal> {
+    let by_bandpass = matches!(actor, Actor::System { .. });
+    if !by_bandpass && !world.is_admin(actor) {
+        return Err(Refusal::NotAllowed { reason: "only an admin can change the directory".to_owned() });
+    }
+    if expected_revision != world.snapshot.directory.revision() {
+        return Err(Refusal::Stale { what: "the directory".to_owned() });
+    }
+    let source = source.to_owned();
+    let facts = |person: &Person| Personal { person: Some(Box::new(person.clone())), ..Personal::default() };
+    for change in changes {
+        let source = source.clone();
+        match change {
+            DirectoryChange::PersonAdded { person } => {
+                recorder.record(Change::PersonAdded { person: person.id.clone(), source }, facts(person));
+            }
+            DirectoryChange::PersonChanged { person, fields } => {
+                recorder.record(Change::PersonChanged { person: person.id.clone(), fields: fields.clone(), source }, facts(person));
+            }
+            DirectoryChange::PersonLeft { id } => {
+                // The facts stay with the tombstone, so that their accounts are never given to another.
+                let personal = world.snapshot.directory.person(id.as_str()).map_or_else(Personal::default, |person| {
+                    facts(&Person { status: PersonStatus::Left, ..Person::clone(person) })
+                });
+                recorder.record(Change::PersonLeft { person: id.clone(), source }, personal);
+            }
+            DirectoryChange::TeamPut { team } => recorder.record(Change::TeamChanged { team: team.clone(), source }, Personal::default()),
+            DirectoryChange::TeamGone { id } => recorder.record(Change::TeamRemoved { team: id.clone(), source }, Personal::default()),
+        }
+    }
+    Ok(recorder.done())
+}

@@ -1,0 +1,240 @@
+//! The pure heart: (world, command, time) -> events and an answer, or a named refusal. No I/O, no clock, no randomness.
+
+mod delivery;
+mod directory;
+mod ending;
+mod membership;
+mod operate;
+mod policy;
+mod submit;
+mod vote;
+
+use std::collections::BTreeSet;
+
+use super::{snapshot::Snapshot, state::State};
+use crate::domain::{
+    actor::Actor,
+    command::{Answer, Command, Envelope},
+    delivery::{Delivery, DeliveryAction, DeliveryState},
+    duration::Duration,
+    event::{Change, Event, Personal},
+    grant::Grant,
+    group::{Entitlement, Who},
+    id::{CommandId, DeliveryId, GrantId, GroupId, IdSource, PersonId, RequestId},
+    refusal::Refusal,
+    time::Time,
+    token::Scope,
+};
+
+pub use membership::{Asker, eligible, is_in};
+pub(crate) use submit::{Filing, file, voters};
+
+/// Numbers that bound what people may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// How long an identical request stays denied after a person denied it.
+    pub deny_cooldown: Duration,
+    /// Requests one person may file within an hour.
+    pub requests_per_hour: u32,
+}
+
+/// What a command is decided on.
+pub struct World<'a> {
+    /// Policy and directory in force.
+    pub snapshot: &'a Snapshot,
+    /// Rows, with the effects of the commands before this one.
+    pub state: &'a State,
+    /// The one time of the batch.
+    pub now: Time,
+    /// Number of the first event this command would write.
+    pub next_seq: i64,
+    /// Life of the log.
+    pub epoch: i64,
+    /// Bounds.
+    pub limits: &'a Limits,
+    /// The clock is so far behind the head that nothing new is granted (semantics.md, 16).
+    pub clock_behind: bool,
+    /// How many requests the filer has filed within the last hour.
+    pub filed_last_hour: u32,
+}
+
+/// What a command leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// Events in order; their numbers follow on.
+    pub events: Vec<Event>,
+    /// The answer to the caller.
+    pub answer: Answer,
+}
+
+/// Collects the events of one command.
+pub(crate) struct Recorder<'a> {
+    world: &'a World<'a>,
+    actor: &'a Actor,
+    command: CommandId,
+    events: Vec<Event>,
+}
+
+impl<'a> Recorder<'a> {
+    fn new(world: &'a World<'a>, envelope: &'a Envelope) -> Self {
+        Self { world, actor: &envelope.actor, command: envelope.id, events: Vec::new() }
+    }
+
+    /// The number that the next event will have.
+    fn seq(&self) -> i64 {
+        self.world.next_seq + i64::try_from(self.events.len()).unwrap_or(i64::MAX)
+    }
+
+    fn record(&mut self, change: Change, personal: Personal) {
+        let event = Event {
+            seq: self.seq(),
+            epoch: self.world.epoch,
+            at: self.world.now,
+            actor: self.actor.clone(),
+            command: self.command,
+            change,
+            personal,
+        };
+        self.events.push(event);
+    }
+
+    fn answer(self, answer: Answer) -> Decided {
+        Decided { events: self.events, answer }
+    }
+
+    fn done(self) -> Decided {
+        let changed = u32::try_from(self.events.len()).unwrap_or(u32::MAX);
+        self.answer(Answer::Done { changed })
+    }
+}
+
+/// Decides one command.
+///
+/// # Errors
+/// A [`Refusal`] says why nothing happens.
+pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) -> Result<Decided, Refusal> {
+    let mut recorder = Recorder::new(world, envelope);
+    match &envelope.command {
+        Command::Submit { person, group, duration, justification } => {
+            let filing = Filing { person, group, duration: *duration, justification: justification.as_deref() };
+            submit::submit(world, &envelope.actor, &filing, recorder, ids)
+        }
+        Command::Renew { grant, duration, justification } => {
+            submit::renew(world, &envelope.actor, *grant, *duration, justification.as_deref(), recorder, ids)
+        }
+        Command::Approve { request, comment } => vote::approve(world, &envelope.actor, *request, comment.as_deref(), recorder, ids),
+        Command::Deny { request, reason } => vote::deny(world, &envelope.actor, *request, reason, recorder),
+        Command::Withdraw { request } => vote::withdraw(world, &envelope.actor, *request, recorder),
+        Command::ExpireRequest { request } => vote::expire(world, *request, recorder),
+        Command::Revoke { grant, reason } => ending::revoke(world, &envelope.actor, *grant, reason.as_deref(), recorder, ids),
+        Command::ExpireGrant { grant } => ending::expire(world, *grant, recorder, ids),
+        Command::LiftBlock { person, group } => ending::lift_block(world, &envelope.actor, person, group, recorder),
+        Command::Adopt { person, group } => ending::adopt(world, &envelope.actor, person, group, recorder, ids),
+        Command::ConfirmDelivery { delivery, note } => delivery::confirm(world, *delivery, note.clone(), recorder),
+        Command::ReportDelivery { delivery, error } => delivery::report(world, *delivery, error, recorder),
+        Command::ChangeDirectory { changes, source, expected_revision } => {
+            directory::change(world, &envelope.actor, changes, source, *expected_revision, recorder)
+        }
+        Command::LoadPolicy { revision, parent, source, .. } => policy::load(world, revision, parent.as_ref(), source, recorder, ids),
+        Command::ReportPolicyFailure { source, digest, errors, problems } => {
+            recorder.record(
+                Change::PolicyLoadFailed { source: source.clone(), digest: digest.clone(), errors: *errors, problems: problems.clone() },
+                Personal::default(),
+            );
+            Ok(recorder.done())
+        }
+        Command::CreateToken { person, secret_sha256, scopes, label, lifetime, first_admin } => {
+            let wish = operate::TokenWish { person, secret_sha256, scopes, label, lifetime: *lifetime, first_admin: *first_admin };
+            operate::create_token(world, &envelope.actor, &wish, recorder, ids)
+        }
+        Command::RevokeToken { token } => operate::revoke_token(world, &envelope.actor, *token, recorder),
+        Command::Freeze { on, reason } => operate::freeze(world, &envelope.actor, *on, reason, recorder),
+        Command::RecordRefusals { counts, first_object } => {
+            recorder.record(Change::Refused { counts: counts.clone(), first_object: first_object.clone() }, Personal::default());
+            Ok(recorder.done())
+        }
+    }
+}
+
+impl World<'_> {
+    /// Whether an actor administers Bandpass: by `roles.toml`, by the first admin's token, or at the service's machine.
+    pub(crate) fn is_admin(&self, actor: &Actor) -> bool {
+        match actor {
+            Actor::Operator { .. } => true,
+            Actor::System { .. } => false,
+            Actor::Person { id, token } => {
+                let by_token = token.and_then(|t| self.state.token(t));
+                let scoped = token.is_none() || by_token.is_some_and(|t| t.scopes.contains(&Scope::Admin));
+                let first = by_token.is_some_and(|t| t.first_admin && t.person == *id && t.revoked_at.is_none() && t.expires_at > self.now);
+                scoped && (first || self.is_one_of(&self.snapshot.policy.set().roles().admin, id))
+            }
+        }
+    }
+
+    /// Whether a person is active and meant by any of the words.
+    pub(crate) fn is_one_of(&self, words: &[Who], person: &PersonId) -> bool {
+        let holds: BTreeSet<GroupId> = self.state.live_grants(person).filter(|g| g.ends_at > self.now).map(|g| g.group.clone()).collect();
+        words.iter().any(|who| is_in(who, person, &self.snapshot.directory, &holds))
+    }
+
+    /// Whether a person owns a group.
+    pub(crate) fn owns(&self, person: &PersonId, group: &GroupId) -> bool {
+        self.snapshot.policy.set().group(group.as_str()).is_some_and(|g| self.is_one_of(&g.owner, person))
+    }
+
+    /// Whether one person stands above another in the chain of managers.
+    pub(crate) fn manages(&self, manager: &PersonId, person: &PersonId) -> bool {
+        self.snapshot.directory.manager_chain(person).contains(manager)
+    }
+
+    /// What the accounts of a person hold by their live grants, one grant left out.
+    fn desired(&self, person: &PersonId, except: Option<GrantId>) -> BTreeSet<Entitlement> {
+        self.state.live_grants(person).filter(|g| Some(g.id) != except).flat_map(|g| g.entitlements.iter().cloned()).collect()
+    }
+}
+
+/// Intents for what a grant brings or takes, in the order of the policy file.
+pub(crate) struct Intents<'a> {
+    world: &'a World<'a>,
+    grant: GrantId,
+    person: &'a PersonId,
+    request: Option<RequestId>,
+    seq: i64,
+}
+
+impl Intents<'_> {
+    fn queue(&self, action: DeliveryAction, entitlements: &[Entitlement], ids: &mut dyn IdSource) -> Vec<Delivery> {
+        let accounts = self.world.snapshot.directory.person(self.person.as_str()).map(|p| &p.accounts);
+        entitlements
+            .iter()
+            .map(|entitlement| Delivery {
+                id: DeliveryId(ids.fresh()),
+                person: self.person.clone(),
+                account: accounts.and_then(|a| a.get(&entitlement.connector)).cloned(),
+                entitlement: entitlement.clone(),
+                action,
+                grant: Some(self.grant),
+                request: self.request,
+                state: DeliveryState::Queued,
+                queued_at: self.world.now,
+                queued_seq: self.seq,
+                done_at: None,
+                note: None,
+            })
+            .collect()
+    }
+}
+
+/// What must be added for a grant that starts: what no other live grant of the person brings already.
+pub(crate) fn additions(world: &World<'_>, grant: &Grant, seq: i64, ids: &mut dyn IdSource) -> Vec<Delivery> {
+    let held = world.desired(&grant.person, Some(grant.id));
+    let new: Vec<Entitlement> = grant.entitlements.iter().filter(|e| !held.contains(e)).cloned().collect();
+    Intents { world, grant: grant.id, person: &grant.person, request: grant.request, seq }.queue(DeliveryAction::Add, &new, ids)
+}
+
+/// What must be removed for a grant that ends: what no other live grant of the person brings (semantics.md, 21).
+pub(crate) fn removals(world: &World<'_>, grant: &Grant, seq: i64, ids: &mut dyn IdSource) -> Vec<Delivery> {
+    let held = world.desired(&grant.person, Some(grant.id));
+    let gone: Vec<Entitlement> = grant.entitlements.iter().filter(|e| !held.contains(e)).cloned().collect();
+    Intents { world, grant: grant.id, person: &grant.person, request: grant.request, seq }.queue(DeliveryAction::Remove, &gone, ids)
+}

@@ -1,0 +1,107 @@
+//! A policy set comes into force: groups begin and end lives, requests for vanished groups are denied, and what groups
+//! carry at target systems is brought up to date, all in the load's own transaction (semantics.md, 12, 21, 28).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Decided, Intents, Recorder, World};
+use crate::domain::{
+    delivery::DeliveryAction,
+    event::{Change, Personal},
+    grant::Grant,
+    group::Entitlement,
+    id::{GrantId, GroupId, IdSource, PersonId, PolicyRevision},
+    refusal::Refusal,
+    request::{Request, RequestStatus},
+};
+
+/// `world.snapshot.policy` is the set in force; `world.snapshot.next` the one that comes.
+pub(super) fn load(
+    world: &World<'_>,
+    revision: &PolicyRevision,
+    parent: Option<&PolicyRevision>,
+    source: &str,
+    mut recorder: Recorder<'_>,
+    ids: &mut dyn IdSource,
+) -> Result<Decided, Refusal> {
+    let stale = || Refusal::Stale { what: "the policy in force".to_owned() };
+    let next = world.snapshot.next.as_ref().filter(|n| n.revision() == revision).ok_or_else(stale)?;
+    if parent != world.snapshot.in_force.as_ref() {
+        return Err(stale());
+    }
+    if parent == Some(revision) {
+        return Ok(recorder.done());
+    }
+    let living: BTreeSet<&GroupId> = world.snapshot.lives.iter().filter(|(_, life)| life.live).map(|(id, _)| id).collect();
+    let groups_added: Vec<GroupId> = next.groups().keys().filter(|g| !living.contains(g)).cloned().collect();
+    let groups_removed: Vec<GroupId> = living.iter().filter(|g| next.group(g.as_str()).is_none()).map(|g| (*g).clone()).collect();
+    let told = format!("{} groups, {} new, {} gone", next.groups().len(), groups_added.len(), groups_removed.len());
+    recorder.record(
+        Change::PolicyLoaded {
+            revision: revision.clone(),
+            parent: parent.cloned(),
+            source: source.to_owned(),
+            groups_added,
+            groups_removed: groups_removed.clone(),
+        },
+        Personal { reason: Some(told), ..Personal::default() },
+    );
+    for request in world.state.all_pending().into_iter().filter(|r| groups_removed.contains(&r.group)) {
+        let denied =
+            Request { status: RequestStatus::Denied, decided_at: Some(world.now), decided_seq: Some(recorder.seq()), ..request.clone() };
+        recorder.record(
+            Change::RequestDenied { request: denied, decided_revision: revision.clone(), cooldown_until: None },
+            Personal { reason: Some("the group is gone from the policy".to_owned()), ..Personal::default() },
+        );
+    }
+    let changed: BTreeMap<&GroupId, &[Entitlement]> = next
+        .groups()
+        .iter()
+        .filter(|(id, group)| world.snapshot.policy.set().group(id.as_str()).is_some_and(|old| old.entitlements != group.entitlements))
+        .map(|(id, group)| (id, group.entitlements.as_slice()))
+        .collect();
+    bring_up_to_date(world, &changed, &mut recorder, ids);
+    Ok(recorder.done())
+}
+
+/// For each person, what their live grants will bring altogether, less what they brought, and the reverse.
+fn bring_up_to_date(
+    world: &World<'_>,
+    changed: &BTreeMap<&GroupId, &[Entitlement]>,
+    recorder: &mut Recorder<'_>,
+    ids: &mut dyn IdSource,
+) {
+    let mut touched: BTreeMap<&PersonId, Vec<&Grant>> = BTreeMap::new();
+    for group in changed.keys() {
+        for grant in world.state.holders(group) {
+            touched.entry(&grant.person).or_default().push(grant);
+        }
+    }
+    for (person, grants) in touched {
+        // Grants that were not touched keep what they carry; the touched ones change one after another.
+        let mut carried: BTreeMap<GrantId, BTreeSet<Entitlement>> =
+            world.state.live_grants(person).map(|g| (g.id, g.entitlements.iter().cloned().collect())).collect();
+        for grant in grants {
+            let new = changed.get(&grant.group).copied().unwrap_or_default();
+            let others: BTreeSet<Entitlement> =
+                carried.iter().filter(|(id, _)| **id != grant.id).flat_map(|(_, e)| e.iter().cloned()).collect();
+            let before: BTreeSet<Entitlement> = grant.entitlements.iter().cloned().collect();
+            let after: BTreeSet<Entitlement> = new.iter().cloned().collect();
+            let gone: Vec<Entitlement> = before.difference(&after).filter(|e| !others.contains(e)).cloned().collect();
+            let come: Vec<Entitlement> = after.difference(&before).filter(|e| !others.contains(e)).cloned().collect();
+            let intents = Intents { world, grant: grant.id, person, request: grant.request, seq: recorder.seq() };
+            let mut deliveries = intents.queue(DeliveryAction::Remove, &gone, ids);
+            deliveries.extend(intents.queue(DeliveryAction::Add, &come, ids));
+            carried.insert(grant.id, after);
+            recorder.record(
+                Change::DeliveryQueued {
+                    group: grant.group.clone(),
+                    person: person.clone(),
+                    grant: grant.id,
+                    entitlements: new.to_vec(),
+                    deliveries,
+                },
+                Personal { reason: Some("the group carries other entitlements by the new policy".to_owned()), ..Personal::default() },
+            );
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Votes on a request, and the other ways in which it leaves `pending`.
+
+use super::{Decided, Recorder, World, submit};
+use crate::domain::{
+    actor::Actor,
+    command::Answer,
+    decision::{Decision, Effect, Inquiry, Reason, ReasonKind},
+    event::{Change, Personal},
+    group::Stage,
+    id::{IdSource, PersonId, RequestId},
+    refusal::Refusal,
+    request::{Approval, Request, RequestStatus},
+};
+
+fn not_found() -> Refusal {
+    Refusal::NotFound { noun: "request".to_owned() }
+}
+
+fn not_allowed(reason: &str) -> Refusal {
+    Refusal::NotAllowed { reason: reason.to_owned() }
+}
+
+/// The request, if it is pending and in time.
+fn open<'a>(world: &'a World<'_>, id: RequestId) -> Result<&'a Request, Refusal> {
+    let request = world.state.request(id).ok_or_else(not_found)?;
+    if request.status != RequestStatus::Pending {
+        return Err(Refusal::NotPending { request: id, status: request.status });
+    }
+    match request.deadline {
+        Some(deadline) if world.now >= deadline => Err(Refusal::DeadlinePassed { deadline }),
+        _ => Ok(request),
+    }
+}
+
+/// The stage that is asked now.
+fn stage(request: &Request) -> Option<&Stage> {
+    request.rule.as_ref()?.stages.get(usize::try_from(request.stage).ok()?)
+}
+
+/// Who may vote on a request now.
+fn voters(world: &World<'_>, request: &Request, stage: &Stage) -> std::collections::BTreeSet<PersonId> {
+    let owner = world.snapshot.policy.set().group(request.group.as_str()).map_or(&[][..], |g| g.owner.as_slice());
+    let asker = super::Asker { person: &request.person, filed_by: &request.filed_by, owner, submitted_at: request.submitted_at };
+    let holders = |g: &crate::domain::id::GroupId| world.state.holders(g).map(|grant| (grant.person.clone(), grant.starts_at)).collect();
+    super::eligible(stage, asker, request.stage_since, world.now, &world.snapshot.directory, &holders)
+}
+
+/// The person behind a vote, if they may give it.
+fn voter<'a>(world: &World<'_>, actor: &'a Actor, request: &Request, stage: &Stage) -> Result<&'a PersonId, Refusal> {
+    let person = actor.person_id().ok_or_else(|| not_allowed("only a person can vote"))?;
+    if *person == request.person || *person == request.filed_by {
+        return Err(not_allowed("nobody decides a request of their own, or one they filed"));
+    }
+    if voters(world, request, stage).contains(person) { Ok(person) } else { Err(not_allowed("you are not one of those who are asked")) }
+}
+
+pub(super) fn approve(
+    world: &World<'_>,
+    actor: &Actor,
+    id: RequestId,
+    comment: Option<&str>,
+    mut recorder: Recorder<'_>,
+    ids: &mut dyn IdSource,
+) -> Result<Decided, Refusal> {
+    let request = open(world, id)?;
+    let stage_now = stage(request).ok_or_else(not_found)?;
+    let person = voter(world, actor, request, stage_now)?;
+    let votes = world.state.approvals(id);
+    if votes.iter().any(|v| v.person == *person) {
+        return Err(Refusal::AlreadyVoted);
+    }
+    if world.clock_behind {
+        return Err(Refusal::ClockBehind { retry_after: 5 });
+    }
+    if world.state.frozen {
+        return Err(Refusal::Impossible { field: None, reason: "new access is stopped by the freeze switch; approve again when it is lifted".to_owned() });
+    }
+    // Earlier votes of this stage count only while their voters are still eligible (security.md, 1.7).
+    let allowed = voters(world, request, stage_now);
+    let standing = votes.iter().filter(|v| v.stage == request.stage && allowed.contains(&v.person)).count() + 1;
+    let enough = standing >= usize::try_from(stage_now.need).unwrap_or(usize::MAX);
+    let stages = request.rule.as_ref().map_or(0, |r| r.stages.len());
+    let last = usize::try_from(request.stage).unwrap_or(usize::MAX) + 1 >= stages;
+    let next = (enough && !last).then(|| request.stage + 1);
+    let next_stage = next.and_then(|n| {
+        let stage = request.rule.as_ref()?.stages.get(usize::try_from(n).ok()?)?;
+        Some((n, submit::deadline(stage, world.now)))
+    });
+    let approval = Approval { request: id, person: person.clone(), stage: request.stage, at: world.now, seq: recorder.seq() };
+    recorder.record(
+        Change::ApprovalGiven { approval, person: request.person.clone(), group: request.group.clone(), next_stage },
+        Personal { comment: comment.map(str::to_owned), reason: Some("approved".to_owned()), ..Personal::default() },
+    );
+    if !(enough && last) {
+        let mut changed = request.clone();
+        if let Some((stage, deadline)) = next_stage {
+            changed.stage = stage;
+            changed.stage_since = world.now;
+            changed.deadline = Some(deadline);
+        }
+        return Ok(recorder.answer(Answer::RequestChanged { request: changed }));
+    }
+    last_vote(world, request, recorder, ids)
+}
+
+/// At the last vote today's facts, guardrails and conflicts decide, the stricter answer wins, and the group must still
+/// be the one that was asked for (semantics.md, 4).
+fn last_vote(world: &World<'_>, request: &Request, mut recorder: Recorder<'_>, ids: &mut dyn IdSource) -> Result<Decided, Refusal> {
+    let decision = decide_today(world, request);
+    let seq = recorder.seq();
+    let granted = decision.effect == Effect::Grant;
+    let decided = Request {
+        status: if granted { RequestStatus::Granted } else { RequestStatus::Denied },
+        decided_at: Some(world.now),
+        decided_seq: Some(seq),
+        ..request.clone()
+    };
+    let personal = Personal { reason: Some(submit::summary(&decision)), decision: Some(decision.clone()), ..Personal::default() };
+    let grant = if granted {
+        Some(submit::grant(world, &decided, personal, &decision, &mut recorder, ids))
+    } else {
+        let decided_revision = decision.policy_revision.clone();
+        recorder.record(Change::RequestDenied { request: decided.clone(), decided_revision, cooldown_until: None }, personal);
+        None
+    };
+    Ok(recorder.answer(Answer::Request { request: decided, decision, grant }))
+}
+
+fn decide_today(world: &World<'_>, request: &Request) -> Decision {
+    let set = world.snapshot.policy.set();
+    let denied = |kind: ReasonKind, text: &str| Decision {
+        effect: Effect::Deny,
+        rule: None,
+        max: None,
+        justification: Default::default(),
+        stages: Vec::new(),
+        reasons: vec![Reason { kind, rule: None, text: text.to_owned() }],
+        guardrails: Vec::new(),
+        guardrails_evaluated: 0,
+        suggestions: Vec::new(),
+        policy_revision: set.revision().clone(),
+    };
+    if set.group(request.group.as_str()).is_none() || world.snapshot.incarnation(&request.group) != request.incarnation {
+        return denied(ReasonKind::UnknownGroup, "The group that was asked for is gone from the policy");
+    }
+    let Some(subject) = world.snapshot.directory.subject(request.person.as_str()).filter(|s| s.person.is_active()) else {
+        return denied(ReasonKind::PersonLeft, "The person has left");
+    };
+    let Some(rule) = &request.rule else {
+        return denied(ReasonKind::NoRule, "The request has lost its rule");
+    };
+    let holds = world.state.holds(&request.person, &request.group);
+    let inquiry = Inquiry {
+        subject,
+        group: &request.group,
+        duration: request.duration,
+        has_justification: request.justified,
+        now: world.now,
+        holds: &holds,
+        break_glass: false,
+    };
+    // The copied rule with today's facts, then guardrails and conflicts of today's policy.
+    world.snapshot.policy.decide_approved(&inquiry, rule)
+}
+
+pub(super) fn deny(world: &World<'_>, actor: &Actor, id: RequestId, reason: &str, mut recorder: Recorder<'_>) -> Result<Decided, Refusal> {
+    if let Some(request) = world.state.request(id).filter(|r| r.status == RequestStatus::Granted) {
+        return Err(Refusal::RevokeInstead { group: request.group.clone() });
+    }
+    let request = open(world, id)?;
+    let stage_now = stage(request).ok_or_else(not_found)?;
+    let person = voter(world, actor, request, stage_now)?;
+    if reason.trim().is_empty() {
+        return Err(Refusal::Impossible { field: Some("reason".to_owned()), reason: "say why, so that the requester knows what to do".to_owned() });
+    }
+    let name = world.snapshot.directory.person(person.as_str()).map_or_else(|| person.to_string(), |p| p.name.clone());
+    let denied = Request { status: RequestStatus::Denied, decided_at: Some(world.now), decided_seq: Some(recorder.seq()), ..request.clone() };
+    let change = Change::RequestDenied {
+        request: denied.clone(),
+        decided_revision: world.snapshot.policy.set().revision().clone(),
+        cooldown_until: Some(world.now.plus(world.limits.deny_cooldown)),
+    };
+    recorder.record(change, Personal { reason: Some(format!("denied by {name}: {reason}")), comment: Some(reason.to_owned()), ..Personal::default() });
+    Ok(recorder.answer(Answer::RequestChanged { request: denied }))
+}
+
+pub(super) fn withdraw(world: &World<'_>, actor: &Actor, id: RequestId, mut recorder: Recorder<'_>) -> Result<Decided, Refusal> {
+    let request = world.state.request(id).ok_or_else(not_found)?;
+    let person = actor.person_id().ok_or_else(|| not_allowed("only the requester can take a request back"))?;
+    if *person != request.person && *person != request.filed_by {
+        return Err(not_allowed("only the requester, or who filed it, can take a request back"));
+    }
+    let request = open(world, id)?;
+    let change = Change::RequestWithdrawn { request: id, person: request.person.clone(), group: request.group.clone() };
+    let withdrawn = ended(request, RequestStatus::Withdrawn, world, &recorder);
+    recorder.record(change, Personal { reason: Some("taken back by the requester".to_owned()), ..Personal::default() });
+    Ok(recorder.answer(Answer::RequestChanged { request: withdrawn }))
+}
+
+fn ended(request: &Request, status: RequestStatus, world: &World<'_>, recorder: &Recorder<'_>) -> Request {
+    Request { status, decided_at: Some(world.now), decided_seq: Some(recorder.seq()), ..request.clone() }
+}
+
+pub(super) fn expire(world: &World<'_>, id: RequestId, mut recorder: Recorder<'_>) -> Result<Decided, Refusal> {
+    let request = world.state.request(id).ok_or_else(not_found)?;
+    let due = request.status == RequestStatus::Pending && request.deadline.is_some_and(|d| d <= world.now);
+    if !due {
+        return Ok(recorder.done());
+    }
+    let change = Change::RequestExpired { request: id, person: request.person.clone(), group: request.group.clone() };
+    recorder.record(change, Personal { reason: Some("nobody answered in time".to_owned()), ..Personal::default() });
+    Ok(recorder.done())
+}

@@ -1,0 +1,126 @@
+//! Events as rows: the canonical body that is hashed and stored verbatim, and the personal text beside it.
+
+use ring::rand::SecureRandom;
+use serde::{Deserialize, Serialize};
+
+use super::tree::{Hash, commitment, hex, leaf_hash};
+use crate::{
+    domain::{
+        actor::Actor,
+        event::{Change, Event, Personal},
+        id::CommandId,
+        time::Time,
+    },
+    store::row::{AuditLogRow, AuditPrivateRow},
+};
+
+/// The body of an event: JSON with these keys in this order, hashed as stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Body {
+    /// Version of this shape.
+    pub v: u32,
+    /// Version of the program that wrote it, as replay wants to know.
+    pub engine: String,
+    /// Life of the log.
+    pub epoch: i64,
+    /// Position in it.
+    pub seq: i64,
+    /// When.
+    pub at: Time,
+    /// By whom.
+    pub actor: Actor,
+    /// Because of which command.
+    pub command: CommandId,
+    /// What changed.
+    pub change: Change,
+    /// SHA-256 commitment to the personal text, in hex.
+    pub personal: String,
+}
+
+/// The version of bodies that this program writes.
+pub const BODY_VERSION: u32 = 1;
+
+/// What the program calls itself in bodies.
+pub const ENGINE: &str = concat!("bandpass ", env!("CARGO_PKG_VERSION"));
+
+/// An event could not be encoded; nothing is written then.
+#[derive(Debug, thiserror::Error)]
+#[error("an event could not be encoded: {0}")]
+pub struct EncodeError(String);
+
+/// An encoded event.
+pub struct Encoded {
+    /// The row of the log.
+    pub log: AuditLogRow,
+    /// The row beside it.
+    pub private: AuditPrivateRow,
+    /// The leaf of the tree.
+    pub leaf: Hash,
+}
+
+/// Encodes an event, drawing the salt of its commitment from `random`.
+///
+/// # Errors
+/// When the randomness or the serialiser fails.
+pub fn encode(event: &Event, random: &dyn SecureRandom) -> Result<Encoded, EncodeError> {
+    let mut salt = [0_u8; 32];
+    random.fill(&mut salt).map_err(|_| EncodeError("no randomness".to_owned()))?;
+    let text = serde_json::to_string(&event.personal).map_err(|e| EncodeError(e.to_string()))?;
+    let body = Body {
+        v: BODY_VERSION,
+        engine: ENGINE.to_owned(),
+        epoch: event.epoch,
+        seq: event.seq,
+        at: event.at,
+        actor: event.actor.clone(),
+        command: event.command,
+        change: event.change.clone(),
+        personal: hex(&commitment(&salt, &text)),
+    };
+    let body_text = serde_json::to_string(&body).map_err(|e| EncodeError(e.to_string()))?;
+    let leaf = leaf_hash(body_text.as_bytes());
+    Ok(Encoded { log: columns(&body, body_text), private: AuditPrivateRow { seq: event.seq, salt: Some(salt.to_vec()), text: Some(text) }, leaf })
+}
+
+/// The row that belongs to a body: every other column follows from it, so a verifier can compute and compare them.
+pub fn columns(body: &Body, body_text: String) -> AuditLogRow {
+    let index = body.change.index();
+    AuditLogRow {
+        seq: body.seq,
+        at: body.at.micros(),
+        kind: body.change.kind().to_owned(),
+        actor: body.actor.to_string(),
+        person: index.person.map(|p| p.to_string()),
+        group_id: index.group.map(|g| g.to_string()),
+        request: index.request.map(|r| r.to_string()),
+        grant_id: index.grant.map(|g| g.to_string()),
+        outcome: body.change.outcome().as_str().to_owned(),
+        rule: index.rule,
+        policy_revision: index.policy_revision.map(|r| r.to_string()),
+        command: body.command.to_string(),
+        body: body_text,
+    }
+}
+
+/// Reads a stored event back.
+///
+/// # Errors
+/// When body or text are not what this program writes.
+pub fn decode(body_text: &str, personal_text: Option<&str>) -> Result<(Body, Event), EncodeError> {
+    let body: Body = serde_json::from_str(body_text).map_err(|e| EncodeError(e.to_string()))?;
+    let personal: Personal = match personal_text {
+        Some(text) => serde_json::from_str(text).map_err(|e| EncodeError(e.to_string()))?,
+        None => Personal::default(),
+    };
+    let event = Event {
+        seq: body.seq,
+        epoch: body.epoch,
+        at: body.at,
+        actor: body.actor.clone(),
+        command: body.command,
+        change: body.change.clone(),
+        personal,
+    };
+    Ok((body, event))
+}

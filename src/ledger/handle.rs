@@ -1,0 +1,208 @@
+//! The handle that everybody holds: the queue into the ledger and the snapshot in force.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::{LedgerError, Limits, Reply, Snapshot, thread};
+use crate::{
+    domain::{
+        actor::Actor,
+        command::{Command, Envelope},
+        id::{CommandId, ConnectorName, PolicyRevision},
+        problem::Problem,
+        time::Time,
+    },
+    policy::{Known, PolicyFiles, PolicySet},
+    store::{db::Location, read::Reader, read::StoreError},
+};
+
+/// What the ledger is started with.
+#[derive(Clone)]
+pub struct LedgerConfig {
+    /// The database.
+    pub location: Location,
+    /// Bounds on what people may do.
+    pub limits: Limits,
+    /// Commands that may wait; one more is answered with 503.
+    pub queue: usize,
+    /// Commands a batch, at most 256 (semantics.md, 17).
+    pub batch: usize,
+    /// Configured connectors, which policy files may name.
+    pub connectors: BTreeSet<ConnectorName>,
+    /// IANA name that `hour` and `weekday` use.
+    pub timezone: String,
+    /// The wall clock.
+    pub clock: Arc<dyn Fn() -> Time + Send + Sync>,
+}
+
+/// Counters for metrics; they only rise.
+#[derive(Debug, Default)]
+pub struct LedgerStats {
+    /// Batches that became durable.
+    pub batches: AtomicU64,
+    /// Commands answered.
+    pub commands: AtomicU64,
+    /// Events written.
+    pub events: AtomicU64,
+    /// Batches that the database did not take at first.
+    pub failures: AtomicU64,
+    /// Whether the ledger has stopped deciding because it cannot compile the policy in force.
+    pub stopped: AtomicBool,
+}
+
+pub(super) struct Shared {
+    pub snapshot: RwLock<Arc<Snapshot>>,
+    pub stats: LedgerStats,
+    pub deliveries: Notify,
+    pub config: LedgerConfig,
+}
+
+impl Shared {
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    pub fn swap(&self, snapshot: Snapshot) {
+        *self.snapshot.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(snapshot);
+    }
+}
+
+/// One thing for the ledger's thread to do.
+pub(super) enum Work {
+    Command { envelope: Box<Envelope>, compiled: Option<Arc<PolicySet>>, reply: oneshot::Sender<Result<Reply, LedgerError>> },
+    Stop(oneshot::Sender<()>),
+}
+
+/// Handle to the ledger; cheap to clone.
+#[derive(Clone)]
+pub struct Ledger {
+    queue: mpsc::Sender<Work>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) reader: Reader,
+}
+
+impl Ledger {
+    /// Opens the database, reads what is in force and starts the ledger's thread. Blocks.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or the policy in force cannot be compiled.
+    pub fn start(config: LedgerConfig, reader: Reader) -> Result<Self, StoreError> {
+        let (queue, work) = mpsc::channel(config.queue.max(1));
+        let shared = thread::start(config, work)?;
+        Ok(Self { queue, shared, reader })
+    }
+
+    /// Carries a command out; returns after the commit is durable.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when nothing is known to have changed.
+    pub async fn execute(&self, envelope: Envelope) -> Result<Reply, LedgerError> {
+        self.send(envelope, None).await
+    }
+
+    async fn send(&self, envelope: Envelope, compiled: Option<Arc<PolicySet>>) -> Result<Reply, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        let work = Work::Command { envelope: Box::new(envelope), compiled, reply };
+        // Work of Bandpass itself (expiry, deliveries) waits for room; callers are told to come back.
+        match &work {
+            Work::Command { envelope, .. } if matches!(envelope.actor, Actor::System { .. }) => {
+                self.queue.send(work).await.map_err(|_| LedgerError::Unavailable("the ledger has stopped".to_owned()))?;
+            }
+            _ => self.queue.try_send(work).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => LedgerError::Busy { retry_after: 1 },
+                mpsc::error::TrySendError::Closed(_) => LedgerError::Unavailable("the service is stopping".to_owned()),
+            })?,
+        }
+        answer.await.map_err(|_| LedgerError::Unavailable("the ledger has stopped".to_owned()))?
+    }
+
+    /// Carries out a command of Bandpass itself, waiting for room in the queue.
+    ///
+    /// # Errors
+    /// As [`Ledger::execute`].
+    pub async fn act(&self, part: &str, command: Command) -> Result<Reply, LedgerError> {
+        self.execute(Envelope { id: CommandId(fresh_id()), actor: Actor::system(part), command, idempotency: None }).await
+    }
+
+    /// Brings a compiled set into force by compare and set on the set that is.
+    ///
+    /// # Errors
+    /// As [`Ledger::execute`].
+    pub async fn load_policy(&self, actor: Actor, set: Arc<PolicySet>, files: PolicyFiles, source: String) -> Result<Reply, LedgerError> {
+        let command =
+            Command::LoadPolicy { revision: set.revision().clone(), parent: self.snapshot().in_force.clone(), source, files };
+        self.send(Envelope { id: CommandId(fresh_id()), actor, command, idempotency: None }, Some(set)).await
+    }
+
+    /// What is in force now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.shared.snapshot()
+    }
+
+    /// The revision in force.
+    pub fn revision(&self) -> Option<PolicyRevision> {
+        self.snapshot().in_force.clone()
+    }
+
+    /// What the newest state of the policy source suffers from; shown until it is mended.
+    pub fn set_policy_problems(&self, problems: Vec<Problem>) {
+        let mut snapshot = Snapshot::clone(&self.snapshot());
+        snapshot.problems = problems;
+        self.shared.swap(snapshot);
+    }
+
+    /// The names that policy files may use now.
+    pub fn known(&self) -> Known {
+        thread::known(&self.snapshot().directory, &self.shared.config.connectors)
+    }
+
+    /// IANA name that `hour` and `weekday` use.
+    pub fn timezone(&self) -> &str {
+        &self.shared.config.timezone
+    }
+
+    /// The wall clock of the service.
+    pub fn now(&self) -> Time {
+        (self.shared.config.clock)()
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> &LedgerStats {
+        &self.shared.stats
+    }
+
+    /// Commands that wait.
+    pub fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
+    /// Returns when deliveries have been queued since the last call.
+    pub async fn deliveries_queued(&self) {
+        self.shared.deliveries.notified().await;
+    }
+
+    /// Whether the ledger decides.
+    pub fn is_deciding(&self) -> bool {
+        !self.shared.stats.stopped.load(Ordering::Relaxed) && !self.queue.is_closed()
+    }
+
+    /// Finishes what is queued and stops the thread.
+    pub async fn stop(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self.queue.send(Work::Stop(done)).await.is_ok() {
+            let _ = stopped.await;
+        }
+    }
+}
+
+/// A fresh id for a command.
+pub fn fresh_id() -> uuid::Uuid {
+    uuid::Uuid::now_v7()
+}

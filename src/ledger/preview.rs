@@ -1,0 +1,140 @@
+//! Deciding without recording: the same code as a submit, on rows read outside the ledger's transaction.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Ledger, LedgerError, Limits, Snapshot,
+    decide::{self, Filing, World},
+    needs,
+    state::State,
+};
+use crate::{
+    domain::{
+        actor::Actor,
+        decision::Decision,
+        duration::Duration,
+        id::{GroupId, PersonId},
+        refusal::Refusal,
+        request::RequestStatus,
+        time::Time,
+    },
+    store::{
+        load::{Around, Loaded},
+        read::{Page, RequestFilter, StoreError},
+    },
+};
+
+/// What a preview shows: the decision that a request would meet now, and who would be asked.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// The duration it was decided for.
+    pub duration: Duration,
+    /// The decision.
+    pub decision: Decision,
+    /// Who may vote at each stage, the requester excluded, sorted by id.
+    pub approvers: Vec<Vec<PersonId>>,
+    /// The live grant that would be extended, with its end.
+    pub held_until: Option<Time>,
+    /// Why a submit would be refused rather than decided (a justification is missing, it waits already), if it would.
+    pub refusal: Option<Refusal>,
+}
+
+impl From<StoreError> for LedgerError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.0)
+    }
+}
+
+impl Ledger {
+    /// Decides without recording: the same code as a submit. `duration` none takes the default. `actor` would file it.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the database cannot be read; the inner [`Refusal`] as a submit would give it.
+    pub async fn preview(
+        &self,
+        actor: &PersonId,
+        person: &PersonId,
+        group: &GroupId,
+        duration: Option<Duration>,
+        has_justification: bool,
+    ) -> Result<Result<Preview, Refusal>, LedgerError> {
+        let snapshot = self.snapshot();
+        let mut around = Around::default();
+        needs::around_filing(&snapshot, person, group, &mut around);
+        around.people.insert(actor.clone());
+        let state = self.read_state(&snapshot, around).await?;
+        Ok(self.look(&snapshot, &state, &Actor::person(actor), person, group, duration, has_justification))
+    }
+
+    /// Decides for many groups at once, for lists ("Instant for you"). Groups that the person cannot file for are left out.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the database cannot be read.
+    pub async fn preview_all(&self, person: &PersonId, groups: Vec<GroupId>) -> Result<Vec<(GroupId, Preview)>, LedgerError> {
+        let snapshot = self.snapshot();
+        let mut around = Around::default();
+        for group in &groups {
+            needs::around_filing(&snapshot, person, group, &mut around);
+        }
+        let state = self.read_state(&snapshot, around).await?;
+        let actor = Actor::person(person);
+        let mut found = Vec::with_capacity(groups.len());
+        for group in groups {
+            if let Ok(preview) = self.look(&snapshot, &state, &actor, person, &group, None, true) {
+                found.push((group, preview));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn read_state(&self, snapshot: &Snapshot, around: Around) -> Result<State, StoreError> {
+        let mut loaded = Loaded::default();
+        for person in &around.people {
+            loaded.grants.extend(self.reader.live_grants_of(person.clone()).await?);
+            loaded.blocks.extend(self.reader.blocks_of(person.clone()).await?);
+        }
+        let filter = RequestFilter { people: Some(around.people.clone()), status: Some(RequestStatus::Pending), groups: None };
+        loaded.requests.extend(self.reader.requests(filter, Page { before: None, limit: 1000 }).await?.items);
+        if !around.groups.is_empty() {
+            loaded.grants.extend(self.reader.live_grants_of_groups(around.groups).await?);
+        }
+        let mut state = State::new(snapshot.frozen);
+        state.take(loaded);
+        Ok(state)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn look(
+        &self,
+        snapshot: &Snapshot,
+        state: &State,
+        actor: &Actor,
+        person: &PersonId,
+        group: &GroupId,
+        duration: Option<Duration>,
+        has_justification: bool,
+    ) -> Result<Preview, Refusal> {
+        let limits: &Limits = &self.shared.config.limits;
+        let now = self.now();
+        let world = World { snapshot, state, now, next_seq: 1, epoch: 1, limits, clock_behind: false, filed_last_hour: 0 };
+        let filing = |justification| Filing { person, group, duration, justification };
+        let given = has_justification.then_some("given");
+        // A missing justification, or a request that waits already, is told beside the decision that would follow.
+        let (filed, refusal) = match decide::file(&world, actor, &filing(given)) {
+            Ok(filed) => (filed, None),
+            Err(refusal @ Refusal::JustificationRequired { .. }) => (decide::file(&world, actor, &filing(Some("given")))?, Some(refusal)),
+            Err(refusal) => return Err(refusal),
+        };
+        let approvers = filed
+            .decision
+            .stages
+            .iter()
+            .map(|stage| {
+                let voters: BTreeSet<PersonId> = decide::voters(&world, &filed.filed_by, person, group, stage, now, now);
+                voters.into_iter().collect()
+            })
+            .collect();
+        let held_until = state.live_grant(person, group).map(|g| g.ends_at);
+        Ok(Preview { duration: filed.duration, decision: filed.decision, approvers, held_until, refusal })
+    }
+}

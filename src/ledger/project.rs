@@ -1,0 +1,127 @@
+//! What an event does to the tables. Pure; the ledger, replicas and the rebuilding audit all use it.
+
+use crate::{
+    domain::{
+        delivery::{Delivery, DeliveryState},
+        event::{Change, Event},
+        grant::GrantStatus,
+        person::PersonStatus,
+        request::{Request, RequestStatus},
+    },
+    store::change::{Block, BlockCause, RowChange},
+};
+
+/// The row changes of one event, in the order in which they are applied.
+pub fn project(event: &Event) -> Vec<RowChange> {
+    let (seq, at) = (event.seq, event.at);
+    match &event.change {
+        Change::RequestSubmitted { request } => vec![RowChange::RequestFiled(request.clone())],
+        Change::RequestGranted { request, grant, deliveries, .. } => {
+            let mut changes = vec![decided(request, seq)];
+            if let Some(grant) = grant {
+                changes.push(RowChange::GrantStarted(grant.clone()));
+            }
+            changes.extend(queued(deliveries));
+            changes
+        }
+        Change::RequestDenied { request, cooldown_until, .. } => {
+            let mut changes = vec![decided(request, seq)];
+            if let Some(until) = cooldown_until {
+                changes.push(RowChange::BlockPut(Block {
+                    person: request.person.clone(),
+                    group: request.group.clone(),
+                    cause: BlockCause::Denied,
+                    duration: Some(request.duration),
+                    until: Some(*until),
+                    seq,
+                }));
+            }
+            changes
+        }
+        Change::RequestWithdrawn { request, .. } => {
+            vec![RowChange::RequestDecided { id: *request, status: RequestStatus::Withdrawn, at, seq }]
+        }
+        Change::RequestExpired { request, .. } => {
+            vec![RowChange::RequestDecided { id: *request, status: RequestStatus::Expired, at, seq }]
+        }
+        Change::ApprovalGiven { approval, next_stage, .. } => {
+            let mut changes = vec![RowChange::ApprovalGiven(approval.clone())];
+            if let Some((stage, deadline)) = next_stage {
+                changes.push(RowChange::RequestStage { id: approval.request, stage: *stage, since: at, deadline: *deadline });
+            }
+            changes
+        }
+        Change::GrantExtended { grant, .. } => vec![RowChange::GrantExtended(grant.clone())],
+        Change::GrantRevoked { grant, block, deliveries } => {
+            let mut changes = vec![RowChange::GrantEnded { id: grant.id, status: GrantStatus::Revoked, at, seq }];
+            if *block {
+                changes.push(RowChange::BlockPut(Block {
+                    person: grant.person.clone(),
+                    group: grant.group.clone(),
+                    cause: BlockCause::Revoked,
+                    duration: None,
+                    until: None,
+                    seq,
+                }));
+            }
+            changes.extend(queued(deliveries));
+            changes
+        }
+        Change::GrantExpired { grant, deliveries } => {
+            let mut changes = vec![RowChange::GrantEnded { id: grant.id, status: GrantStatus::Expired, at, seq }];
+            changes.extend(queued(deliveries));
+            changes
+        }
+        Change::GrantAdopted { grant } => vec![RowChange::GrantStarted(grant.clone())],
+        Change::BlockLifted { person, group } => vec![RowChange::BlocksLifted { person: person.clone(), group: group.clone() }],
+        Change::DeliveryQueued { grant, entitlements, deliveries, .. } => {
+            let mut changes = vec![RowChange::GrantCarries { id: *grant, entitlements: entitlements.clone() }];
+            changes.extend(queued(deliveries));
+            changes
+        }
+        Change::DeliveryDone { delivery, note, .. } => {
+            vec![RowChange::DeliveryReported { id: *delivery, state: DeliveryState::Done, done_at: Some(at), note: note.clone() }]
+        }
+        Change::DeliveryFailing { delivery, error, .. } => {
+            vec![RowChange::DeliveryReported { id: *delivery, state: DeliveryState::Failing, done_at: None, note: Some(error.clone()) }]
+        }
+        Change::PersonAdded { person, .. } | Change::PersonChanged { person, .. } => vec![
+            RowChange::PersonPut { id: person.clone(), status: PersonStatus::Active, person: event.personal.person.clone(), seq },
+            RowChange::DirectoryRevision(seq),
+        ],
+        Change::PersonLeft { person, .. } => vec![
+            RowChange::PersonPut { id: person.clone(), status: PersonStatus::Left, person: event.personal.person.clone(), seq },
+            RowChange::DirectoryRevision(seq),
+        ],
+        Change::TeamChanged { team, .. } => vec![RowChange::TeamPut { team: team.clone(), seq }, RowChange::DirectoryRevision(seq)],
+        Change::TeamRemoved { team, .. } => vec![RowChange::TeamGone(team.clone()), RowChange::DirectoryRevision(seq)],
+        Change::PolicyLoaded { revision, source, groups_added, groups_removed, .. } => {
+            let mut changes: Vec<RowChange> = groups_removed.iter().map(|g| RowChange::GroupGone(g.clone())).collect();
+            changes.extend(groups_added.iter().map(|g| RowChange::GroupBorn { group: g.clone(), incarnation: seq }));
+            changes.push(RowChange::PolicyInForce { revision: revision.clone(), since: at, source: source.clone() });
+            changes
+        }
+        Change::TokenCreated { token } => vec![RowChange::TokenMade(token.clone())],
+        Change::TokenRevoked { token, .. } => vec![RowChange::TokenRevoked { id: *token, at }],
+        Change::FreezeSet { on } => vec![RowChange::Frozen(*on)],
+        Change::PolicyLoadFailed { .. } | Change::Refused { .. } => Vec::new(),
+    }
+}
+
+/// A request decided by the event that files it is inserted as decided; one filed before leaves `pending`.
+fn decided(request: &Request, seq: i64) -> RowChange {
+    if request.filed_seq == seq {
+        RowChange::RequestFiled(request.clone())
+    } else {
+        RowChange::RequestDecided {
+            id: request.id,
+            status: request.status,
+            at: request.decided_at.unwrap_or(request.submitted_at),
+            seq,
+        }
+    }
+}
+
+fn queued(deliveries: &[Delivery]) -> impl Iterator<Item = RowChange> + '_ {
+    deliveries.iter().enumerate().map(|(index, delivery)| RowChange::DeliveryQueued { delivery: delivery.clone(), index })
+}

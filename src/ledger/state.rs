@@ -1,0 +1,227 @@
+//! What a batch knows: loaded rows, changed by each event of the batch, so that each command sees the effects of those
+//! before it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::{
+    domain::{
+        delivery::Delivery,
+        grant::{Grant, GrantStatus},
+        id::{DeliveryId, GrantId, GroupId, PersonId, RequestId, TokenId},
+        request::{Approval, Request, RequestStatus},
+        token::Token,
+    },
+    store::{
+        change::{Block, BlockCause, RowChange},
+        load::Loaded,
+    },
+};
+
+/// The rows a batch works on.
+#[derive(Debug, Default)]
+pub struct State {
+    requests: HashMap<RequestId, Request>,
+    pending: HashMap<PersonId, BTreeMap<GroupId, RequestId>>,
+    approvals: HashMap<RequestId, Vec<Approval>>,
+    grants: HashMap<GrantId, Grant>,
+    live: HashMap<PersonId, BTreeMap<GroupId, GrantId>>,
+    holders: HashMap<GroupId, BTreeSet<GrantId>>,
+    deliveries: HashMap<DeliveryId, Delivery>,
+    blocks: HashMap<(PersonId, GroupId), Vec<Block>>,
+    tokens: HashMap<TokenId, Token>,
+    /// Whether new grants are stopped.
+    pub frozen: bool,
+}
+
+impl State {
+    /// Nothing loaded yet.
+    pub fn new(frozen: bool) -> Self {
+        Self { frozen, ..Self::default() }
+    }
+
+    /// Takes loaded rows in. The same row may come twice.
+    pub fn take(&mut self, loaded: Loaded) {
+        for request in loaded.requests {
+            self.put_request(request);
+        }
+        for approval in loaded.approvals {
+            self.approvals.entry(approval.request).or_default().push(approval);
+        }
+        for grant in loaded.grants {
+            self.put_grant(grant);
+        }
+        for delivery in loaded.deliveries {
+            self.deliveries.insert(delivery.id, delivery);
+        }
+        for token in loaded.tokens {
+            self.tokens.insert(token.id, token);
+        }
+        for block in loaded.blocks {
+            self.blocks.entry((block.person.clone(), block.group.clone())).or_default().push(block);
+        }
+    }
+
+    fn put_request(&mut self, request: Request) {
+        let of_person = self.pending.entry(request.person.clone()).or_default();
+        if request.status == RequestStatus::Pending {
+            of_person.insert(request.group.clone(), request.id);
+        } else if of_person.get(&request.group) == Some(&request.id) {
+            of_person.remove(&request.group);
+        }
+        self.requests.insert(request.id, request);
+    }
+
+    fn put_grant(&mut self, grant: Grant) {
+        let of_person = self.live.entry(grant.person.clone()).or_default();
+        if grant.status == GrantStatus::Active {
+            of_person.insert(grant.group.clone(), grant.id);
+            self.holders.entry(grant.group.clone()).or_default().insert(grant.id);
+        } else {
+            if of_person.get(&grant.group) == Some(&grant.id) {
+                of_person.remove(&grant.group);
+            }
+            if let Some(holders) = self.holders.get_mut(&grant.group) {
+                holders.remove(&grant.id);
+            }
+        }
+        self.grants.insert(grant.id, grant);
+    }
+
+    /// Applies what an event does.
+    pub fn apply(&mut self, change: &RowChange) {
+        match change {
+            RowChange::RequestFiled(request) => self.put_request(request.clone()),
+            RowChange::RequestDecided { id, status, at, seq } => {
+                if let Some(mut request) = self.requests.get(id).cloned() {
+                    request.status = *status;
+                    request.decided_at = Some(*at);
+                    request.decided_seq = Some(*seq);
+                    self.put_request(request);
+                }
+            }
+            RowChange::RequestStage { id, stage, since, deadline } => {
+                if let Some(request) = self.requests.get_mut(id) {
+                    request.stage = *stage;
+                    request.stage_since = *since;
+                    request.deadline = Some(*deadline);
+                }
+            }
+            RowChange::ApprovalGiven(approval) => self.approvals.entry(approval.request).or_default().push(approval.clone()),
+            RowChange::GrantStarted(grant) | RowChange::GrantExtended(grant) => self.put_grant(grant.clone()),
+            RowChange::GrantCarries { id, entitlements } => {
+                if let Some(grant) = self.grants.get_mut(id) {
+                    grant.entitlements.clone_from(entitlements);
+                }
+            }
+            RowChange::GrantEnded { id, status, at, seq } => {
+                if let Some(mut grant) = self.grants.get(id).cloned() {
+                    grant.status = *status;
+                    grant.ended_at = Some(*at);
+                    grant.ended_seq = Some(*seq);
+                    self.put_grant(grant);
+                }
+            }
+            RowChange::DeliveryQueued { delivery, .. } => {
+                self.deliveries.insert(delivery.id, delivery.clone());
+            }
+            RowChange::DeliveryReported { id, state, done_at, note } => {
+                if let Some(delivery) = self.deliveries.get_mut(id) {
+                    delivery.state = *state;
+                    delivery.done_at = *done_at;
+                    delivery.note.clone_from(note);
+                }
+            }
+            RowChange::BlockPut(block) => {
+                let blocks = self.blocks.entry((block.person.clone(), block.group.clone())).or_default();
+                blocks.retain(|b| b.cause != block.cause);
+                blocks.push(block.clone());
+            }
+            RowChange::BlocksLifted { person, group } => {
+                self.blocks.remove(&(person.clone(), group.clone()));
+            }
+            RowChange::TokenMade(token) => {
+                self.tokens.insert(token.id, token.clone());
+            }
+            RowChange::TokenRevoked { id, at } => {
+                if let Some(token) = self.tokens.get_mut(id) {
+                    token.revoked_at = Some(*at);
+                }
+            }
+            RowChange::Frozen(on) => self.frozen = *on,
+            RowChange::PersonPut { .. }
+            | RowChange::TeamPut { .. }
+            | RowChange::TeamGone(_)
+            | RowChange::GroupBorn { .. }
+            | RowChange::GroupGone(_)
+            | RowChange::PolicyInForce { .. }
+            | RowChange::DirectoryRevision(_) => {}
+        }
+    }
+
+    /// A request.
+    pub fn request(&self, id: RequestId) -> Option<&Request> {
+        self.requests.get(&id)
+    }
+
+    /// The votes on a request, oldest first.
+    pub fn approvals(&self, id: RequestId) -> &[Approval] {
+        self.approvals.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// A grant.
+    pub fn grant(&self, id: GrantId) -> Option<&Grant> {
+        self.grants.get(&id)
+    }
+
+    /// The live grant of a person in a group.
+    pub fn live_grant(&self, person: &PersonId, group: &GroupId) -> Option<&Grant> {
+        self.live.get(person)?.get(group).and_then(|id| self.grants.get(id))
+    }
+
+    /// Every live grant of a person.
+    pub fn live_grants(&self, person: &PersonId) -> impl Iterator<Item = &Grant> {
+        self.live.get(person).into_iter().flat_map(BTreeMap::values).filter_map(|id| self.grants.get(id))
+    }
+
+    /// Every live grant of a group that was loaded.
+    pub fn holders(&self, group: &GroupId) -> impl Iterator<Item = &Grant> {
+        self.holders.get(group).into_iter().flatten().filter_map(|id| self.grants.get(id))
+    }
+
+    /// The groups a person holds, one of them left out.
+    pub fn holds(&self, person: &PersonId, except: &GroupId) -> BTreeSet<GroupId> {
+        self.live.get(person).into_iter().flat_map(BTreeMap::keys).filter(|g| *g != except).cloned().collect()
+    }
+
+    /// The pending request of a person for a group.
+    pub fn pending(&self, person: &PersonId, group: &GroupId) -> Option<&Request> {
+        self.pending.get(person)?.get(group).and_then(|id| self.requests.get(id))
+    }
+
+    /// Every pending request that was loaded, by id.
+    pub fn all_pending(&self) -> Vec<&Request> {
+        let mut found: Vec<&Request> = self.requests.values().filter(|r| r.status == RequestStatus::Pending).collect();
+        found.sort_by_key(|r| r.id);
+        found
+    }
+
+    /// A delivery.
+    pub fn delivery(&self, id: DeliveryId) -> Option<&Delivery> {
+        self.deliveries.get(&id)
+    }
+
+    /// A token.
+    pub fn token(&self, id: TokenId) -> Option<&Token> {
+        self.tokens.get(&id)
+    }
+
+    /// A block of a person for a group.
+    pub fn block(&self, person: &PersonId, group: &GroupId, cause: BlockCause) -> Option<&Block> {
+        self.blocks.get(&(person.clone(), group.clone()))?.iter().find(|b| b.cause == cause)
+    }
+
+    /// Whether any block stands between a person and a group.
+    pub fn has_blocks(&self, person: &PersonId, group: &GroupId) -> bool {
+        self.blocks.get(&(person.clone(), group.clone())).is_some_and(|b| !b.is_empty())
+    }
+}

@@ -1,0 +1,269 @@
+//! The ledger's thread: takes what waits, makes batches, mends the connection, keeps the snapshot current.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, RwLock, atomic::Ordering},
+    time::Duration as Pause,
+};
+
+use ring::rand::SystemRandom;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    LedgerConfig, LedgerError, Reply, Snapshot,
+    batch::{BatchError, Batcher, Quota},
+    handle::{Shared, Work},
+    needs,
+    snapshot::Life,
+};
+use crate::{
+    directory::Directory,
+    domain::{command::Envelope, id::ConnectorName, time::Time},
+    policy::{self, Engine, Known, PolicySet},
+    store::{read::StoreError, writer::Writer},
+};
+
+type Answerer = oneshot::Sender<Result<Reply, LedgerError>>;
+
+/// A command that waits, with its answerer.
+struct Waiting {
+    envelope: Box<Envelope>,
+    compiled: Option<Arc<PolicySet>>,
+    reply: Answerer,
+}
+
+/// Reads what is in force and starts the thread.
+pub(super) fn start(config: LedgerConfig, work: mpsc::Receiver<Work>) -> Result<Arc<Shared>, StoreError> {
+    let mut writer = Writer::open(&config.location)?;
+    let snapshot = read_in_force(&mut writer, &config, None)?;
+    let batcher = Batcher {
+        writer,
+        limits: config.limits.clone(),
+        random: SystemRandom::new(),
+        quota: Quota::default(),
+        clock: Arc::clone(&config.clock),
+    };
+    let shared = Arc::new(Shared { snapshot: RwLock::new(Arc::new(snapshot)), stats: Default::default(), deliveries: Default::default(), config });
+    let thread = Thread { batcher, shared: Arc::clone(&shared), work };
+    std::thread::Builder::new()
+        .name("ledger".to_owned())
+        .spawn(move || thread.run())
+        .map_err(|e| StoreError(format!("cannot start the ledger's thread: {e}")))?;
+    Ok(shared)
+}
+
+/// The names that policy files may use, given a directory.
+pub(super) fn known(directory: &Directory, connectors: &BTreeSet<ConnectorName>) -> Known {
+    let (active, former): (Vec<_>, Vec<_>) = directory.people().values().partition(|p| p.is_active());
+    Known {
+        people: active.iter().map(|p| p.id.clone()).collect(),
+        former_people: former.iter().map(|p| p.id.clone()).collect(),
+        teams: directory.teams().keys().map(|id| (id.clone(), directory.members(id).len())).collect(),
+        former_teams: BTreeSet::new(),
+        connectors: connectors.clone(),
+    }
+}
+
+/// Builds the snapshot from what the log says is in force, reusing what has not changed.
+fn read_in_force(writer: &mut Writer, config: &LedgerConfig, last: Option<&Snapshot>) -> Result<Snapshot, StoreError> {
+    let head = writer.begin()?.head;
+    writer.rollback();
+    let directory = match last.filter(|l| l.directory.revision() == head.directory_revision) {
+        Some(last) => Arc::clone(&last.directory),
+        None => {
+            let (people, teams) = writer.load_directory()?;
+            Arc::new(Directory::new(people, teams, head.directory_revision))
+        }
+    };
+    let set = match (&head.policy_revision, last.filter(|l| l.in_force == head.policy_revision)) {
+        (_, Some(last)) => last.policy.shared_set(),
+        (None, None) => Arc::new(PolicySet::empty()),
+        (Some(revision), None) => {
+            let missing = || StoreError(format!("the policy set {} in force is not in the database", revision.short()));
+            let (timezone, files) = writer.load_policy_files(revision)?.ok_or_else(missing)?;
+            let checked = policy::check(&files, &known(&directory, &config.connectors), &timezone);
+            let first = checked.problems.first().map(|p| format!(": {}:{}: {}", p.file, p.line, p.message)).unwrap_or_default();
+            checked.set.ok_or_else(|| StoreError(format!("the policy set {} in force cannot be compiled{first}", revision.short())))?
+        }
+    };
+    let lives: BTreeMap<_, _> =
+        writer.load_group_lives()?.into_iter().map(|(id, incarnation, live)| (id, Life { incarnation, live })).collect();
+    Ok(Snapshot {
+        policy: Arc::new(Engine::new(set, directory.subjects())),
+        in_force: head.policy_revision,
+        next: None,
+        directory,
+        lives,
+        policy_since: head.policy_since,
+        policy_source: head.policy_source,
+        problems: last.map(|l| l.problems.clone()).unwrap_or_default(),
+        frozen: head.frozen,
+    })
+}
+
+struct Thread {
+    batcher: Batcher,
+    shared: Arc<Shared>,
+    work: mpsc::Receiver<Work>,
+}
+
+impl Thread {
+    fn run(mut self) {
+        let most = self.shared.config.batch.clamp(1, 256);
+        let mut carried: Option<Work> = None;
+        let mut forgotten = Time::from_micros(0);
+        while let Some(first) = carried.take().or_else(|| self.work.blocking_recv()) {
+            let mut batch = Vec::with_capacity(most);
+            let mut next = Some(first);
+            while let Some(work) = next.take() {
+                match work {
+                    Work::Stop(done) => {
+                        self.carry_out(std::mem::take(&mut batch));
+                        let _ = done.send(());
+                        return;
+                    }
+                    Work::Command { envelope, compiled, reply } => {
+                        let alone = needs::stands_alone(&envelope.command);
+                        if alone && !batch.is_empty() {
+                            carried = Some(Work::Command { envelope, compiled, reply });
+                            break;
+                        }
+                        batch.push(Waiting { envelope, compiled, reply });
+                        if alone || batch.len() >= most {
+                            break;
+                        }
+                    }
+                }
+                next = self.work.try_recv().ok();
+            }
+            self.carry_out(batch);
+            self.forget_old_answers(&mut forgotten);
+        }
+    }
+
+    /// Kept answers are forgotten after 24 h (semantics.md, 19), looked at once an hour.
+    fn forget_old_answers(&mut self, forgotten: &mut Time) {
+        let now = (self.shared.config.clock)();
+        if now.seconds_since(*forgotten) > 3600 {
+            *forgotten = now;
+            let day = crate::domain::duration::Duration::days(1).map(|day| now.minus(day));
+            if let Some(Err(error)) = day.map(|before| self.batcher.writer.forget_answers(before)) {
+                tracing::warn!(%error, "old answers to Idempotency-Keys could not be forgotten");
+            }
+        }
+    }
+
+    /// Carries out a batch; a storage error rolls it back and retries its commands singly, once (semantics.md, 17).
+    fn carry_out(&mut self, mut batch: Vec<Waiting>) {
+        // Nobody waits for these any more.
+        batch.retain(|w| !w.reply.is_closed());
+        if batch.is_empty() {
+            return;
+        }
+        match self.attempt(&batch) {
+            Ok(replies) => answer(&self.shared, batch, replies),
+            Err(error) => {
+                self.shared.stats.failures.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(%error, commands = batch.len(), "a batch failed; its commands are tried singly");
+                for waiting in batch {
+                    let single = std::slice::from_ref(&waiting);
+                    let outcome = self.attempt(single).map(|mut replies| replies.pop());
+                    let reply = match outcome {
+                        Ok(Some(reply)) => Ok(reply),
+                        Ok(None) => Err(LedgerError::Unavailable("the ledger lost an answer".to_owned())),
+                        Err(error) => {
+                            tracing::error!(%error, command = %waiting.envelope.id, "a command could not be carried out");
+                            Err(error)
+                        }
+                    };
+                    let _ = waiting.reply.send(reply);
+                }
+            }
+        }
+    }
+
+    fn attempt(&mut self, batch: &[Waiting]) -> Result<Vec<Reply>, LedgerError> {
+        let compiled = batch.iter().find_map(|w| w.compiled.clone());
+        let envelopes: Vec<&Envelope> = batch.iter().map(|w| &*w.envelope).collect();
+        let timezone = self.shared.config.timezone.clone();
+        let mut reopened = false;
+        let mut refreshed = 0;
+        loop {
+            let current = self.shared.snapshot();
+            let with_next = compiled.as_ref().map(|set| Snapshot { next: Some(Arc::clone(set)), ..Snapshot::clone(&current) });
+            let snapshot = with_next.as_ref().unwrap_or(&current);
+            match self.batcher.run(snapshot, &envelopes, &timezone) {
+                Ok(outcome) => {
+                    let stats = &self.shared.stats;
+                    stats.batches.fetch_add(1, Ordering::Relaxed);
+                    stats.events.fetch_add(u64::try_from(outcome.events).unwrap_or(0), Ordering::Relaxed);
+                    if outcome.queued_deliveries {
+                        self.shared.deliveries.notify_one();
+                    }
+                    if outcome.changed_snapshot {
+                        self.refresh()?;
+                    }
+                    return Ok(outcome.replies);
+                }
+                Err(BatchError::Outdated) if refreshed < 5 => {
+                    refreshed += 1;
+                    self.refresh()?;
+                }
+                Err(BatchError::Unknown { error, seq, command, replies }) => {
+                    tracing::warn!(%error, seq, "the outcome of a commit is unknown; asking the log");
+                    self.reconnect()?;
+                    reopened = true;
+                    let written = self.batcher.writer.command_of(seq).map_err(|e| LedgerError::Unavailable(e.0))?;
+                    if written.as_deref() == Some(command.as_str()) {
+                        self.shared.deliveries.notify_one();
+                        self.refresh()?;
+                        return Ok(replies);
+                    }
+                }
+                Err(BatchError::Store(error)) if !reopened && self.batcher.writer.is_broken() => {
+                    tracing::warn!(%error, "the connection to the database is lost; connecting again");
+                    self.reconnect()?;
+                    reopened = true;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Connects again, trying for about ten seconds.
+    fn reconnect(&mut self) -> Result<(), LedgerError> {
+        let mut last = LedgerError::Unavailable("the database is not reachable".to_owned());
+        for attempt in 0..20_u32 {
+            match self.batcher.writer.reopen() {
+                Ok(()) => return Ok(()),
+                Err(error) => last = LedgerError::Unavailable(error.0),
+            }
+            std::thread::park_timeout(Pause::from_millis(u64::from(100 + 50 * attempt.min(10))));
+        }
+        Err(last)
+    }
+
+    /// Takes over what the log says is in force. A replica that cannot stops deciding (semantics.md, 28).
+    fn refresh(&mut self) -> Result<(), LedgerError> {
+        let current = self.shared.snapshot();
+        match read_in_force(&mut self.batcher.writer, &self.shared.config, Some(&current)) {
+            Ok(snapshot) => {
+                self.shared.stats.stopped.store(false, Ordering::Relaxed);
+                self.shared.swap(snapshot);
+                Ok(())
+            }
+            Err(error) => {
+                self.shared.stats.stopped.store(true, Ordering::Relaxed);
+                tracing::error!(%error, "cannot take over what is in force; no decision until that is mended");
+                Err(LedgerError::Unavailable(error.0))
+            }
+        }
+    }
+}
+
+fn answer(shared: &Shared, batch: Vec<Waiting>, replies: Vec<Reply>) {
+    shared.stats.commands.fetch_add(u64::try_from(batch.len()).unwrap_or(0), Ordering::Relaxed);
+    for (waiting, reply) in batch.into_iter().zip(replies) {
+        let _ = waiting.reply.send(Ok(reply));
+    }
+}
