@@ -79,7 +79,7 @@ pub struct Engine {
 
 impl Engine {
     /// Prepares what decisions need about people (their Cedar entities).
-    pub fn new<'a>(set: Arc<PolicySet>, people: impl IntoIterator<Item = (&'a Person, &'a BTreeSet<TeamId>)>) -> Self {
+    pub fn new<'a>(set: Arc<PolicySet>, people: impl IntoIterator<Item = Subject<'a>>) -> Self {
         let _ = people.into_iter().count();
         Self { set }
     }

@@ -1,0 +1,78 @@
+use super::{backstage, plan, table, Directory};
+use crate::domain::{directory_change::DirectoryChange, id::TeamId, problem::Severity};
+
+fn read(text: &str) -> plan::Source {
+    let mut source = plan::Source::default();
+    let problems = table::read_toml("people.toml", text, &mut source);
+    assert!(problems.is_empty(), "{problems:?}");
+    source
+}
+
+fn directory(source: &plan::Source) -> Directory {
+    plan::apply(&Directory::default(), &plan::plan(&Directory::default(), source).changes, 1)
+}
+
+#[test]
+fn teams_include_their_ancestors_and_cycles_end() {
+    let source = read(
+        "[[team]]\nid='a'\nparent='c'\n[[team]]\nid='b'\nparent='a'\n[[team]]\nid='c'\nparent='b'\n[[person]]\nid='p'\nname='P'\nteam='b'\nmanager='q'\n[[person]]\nid='q'\nname='Q'\nmanager='p'\n",
+    );
+    let directory = directory(&source);
+    let teams: Vec<&str> = directory.subject("p").unwrap().teams.iter().map(TeamId::as_str).collect();
+    assert_eq!(teams, ["a", "b", "c"]);
+    assert_eq!(directory.manager_chain(&"p".parse().unwrap()).len(), 1);
+    assert_eq!(directory.members(&"a".parse().unwrap()).len(), 1);
+    let cycle = table::check("x", &source);
+    assert!(cycle.iter().any(|p| p.message.contains("above itself")), "{cycle:?}");
+}
+
+#[test]
+fn an_import_that_shrinks_is_refused_and_a_leaver_keeps_the_account() {
+    let all = "[[person]]\nid='a'\nname='A'\naccounts={warehouse='x'}\n[[person]]\nid='b'\nname='B'\n";
+    let before = directory(&read(all));
+    let source = read("[[person]]\nid='b'\nname='B'\naccounts={warehouse='x'}\n");
+    let plan = plan::plan(&before, &source);
+    assert_eq!(plan.leaving, 1);
+    assert!(plan.check_shrink(0.4).unwrap_err().to_string().contains("--confirm"));
+    assert!(plan.check_shrink(0.5).is_ok());
+    assert_eq!(plan.refused.len(), 1);
+    let gone = plan::apply(&before, &[DirectoryChange::PersonLeft { id: "a".parse().unwrap() }], 2);
+    assert_eq!(plan::plan(&gone, &source).refused.len(), 1, "the account of someone who left is never given to another");
+}
+
+#[test]
+fn csv_tells_unknown_columns_and_reads_attributes() {
+    let mut source = plan::Source::default();
+    let problems = table::read_csv("p.csv", "id,nam\na,b\n", &mut source);
+    assert!(problems.iter().any(|p| p.message == "unknown column `nam`"), "{problems:?}");
+    let text = "id,name,teams,attr:on_call,account:warehouse\nann,Ann,x;y,true,ann_w\nann,Again,,,\n";
+    let problems = table::read_csv("p.csv", text, &mut source);
+    assert_eq!(problems.len(), 1);
+    assert_eq!((problems[0].line, problems[0].message.as_str()), (3, "person `ann` is given twice"));
+}
+
+#[test]
+fn unknown_keys_have_a_place() {
+    let mut source = plan::Source::default();
+    let problems = table::read_toml("p.toml", "[[person]]\nid='a'\nname='A'\nmangaer='b'\n", &mut source);
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].line, 4);
+    assert!(problems[0].message.contains("mangaer"), "{problems:?}");
+}
+
+#[test]
+fn the_real_organisation_is_read_whole() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/real-org/org.yaml");
+    let Ok(text) = std::fs::read_to_string(path) else {
+        println!("left out: the real organisation lies beside the repository and is not there");
+        return;
+    };
+    let mut memberships = Vec::new();
+    let mut catalogue = backstage::Catalogue::default();
+    backstage::read("org.yaml", &text, &mut catalogue, &mut memberships);
+    let catalogue = backstage::finish(catalogue, memberships);
+    let errors: Vec<_> = catalogue.problems.iter().filter(|p| p.severity == Severity::Error).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    assert_eq!((catalogue.source.people.len(), catalogue.groups.len()), (666, 165));
+    assert_eq!(catalogue.groups.values().map(|g| g.members.len()).sum::<usize>(), 987);
+}
