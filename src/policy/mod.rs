@@ -1,15 +1,33 @@
 //! Policy files -> a checked set -> decisions. Imports only `domain`; no I/O, no clock, no async. Cedar's types stay here.
+//!
+//! [`check`] reads every file as one set and tells every problem at once; without errors there is a [`PolicySet`], compiled
+//! and immutable, named by the hash of its files. [`Engine`] joins a set with the people of one directory snapshot, and
+//! [`Engine::decide`] is a pure function of an [`Inquiry`](crate::domain::decision::Inquiry).
+
+mod cedar;
+mod compile;
+mod decide;
+pub mod examples;
+mod group_file;
+mod reader;
+pub mod render;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod whole_files;
+pub mod words;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
+pub use compile::check;
+
 use crate::domain::{
-    decision::{Decision, Inquiry},
-    group::{Conflict, Group, Guardrail, Roles, AttributeTypes},
+    group::{AttributeTypes, Conflict, Group, Guardrail, Roles},
     id::{ConnectorName, GroupId, PersonId, PolicyRevision, TeamId},
-    person::Person,
+    person::Subject,
     problem::Problem,
 };
 
@@ -42,54 +60,97 @@ pub struct Checked {
 
 /// A compiled, immutable policy set with its content hash.
 pub struct PolicySet {
-    _private: (),
-}
-
-/// Checks every file as one set and compiles it. `timezone` is an IANA name for `hour` and `weekday`.
-pub fn check(files: &PolicyFiles, known: &Known, timezone: &str) -> Checked {
-    let _ = (files, known, timezone);
-    todo!("policy check")
+    revision: PolicyRevision,
+    groups: BTreeMap<GroupId, Group>,
+    conditions: BTreeMap<GroupId, Vec<Option<cedar::Condition>>>,
+    guardrails: Vec<Guardrail>,
+    guardrail_policies: Vec<cedar_policy::Policy>,
+    conflicts: Vec<Conflict>,
+    roles: Roles,
+    attributes: AttributeTypes,
+    examples: BTreeMap<GroupId, Vec<group_file::Example>>,
+    zone: jiff::tz::TimeZone,
 }
 
 impl PolicySet {
     /// The set before the first load: no group, no role, everything denied.
-    pub fn empty() -> Self { todo!() }
+    pub fn empty() -> Self {
+        Self {
+            revision: PolicyRevision::from_stored("none"),
+            groups: BTreeMap::new(),
+            conditions: BTreeMap::new(),
+            guardrails: Vec::new(),
+            guardrail_policies: Vec::new(),
+            conflicts: Vec::new(),
+            roles: Roles::default(),
+            attributes: AttributeTypes::new(),
+            examples: BTreeMap::new(),
+            zone: jiff::tz::TimeZone::UTC,
+        }
+    }
+
     /// The content hash.
-    pub fn revision(&self) -> &PolicyRevision { todo!() }
+    pub fn revision(&self) -> &PolicyRevision {
+        &self.revision
+    }
+
     /// Every group by id.
-    pub fn groups(&self) -> &BTreeMap<GroupId, Group> { todo!() }
+    pub fn groups(&self) -> &BTreeMap<GroupId, Group> {
+        &self.groups
+    }
+
     /// One group.
-    pub fn group(&self, id: &str) -> Option<&Group> { self.groups().get(id) }
+    pub fn group(&self, id: &str) -> Option<&Group> {
+        self.groups.get(id)
+    }
+
     /// The known id nearest to a mistyped one.
-    pub fn nearest_group(&self, id: &str) -> Option<&GroupId> { let _ = id; todo!() }
+    pub fn nearest_group(&self, id: &str) -> Option<&GroupId> {
+        let near = reader::nearest(id, self.groups.keys().map(GroupId::as_str))?;
+        self.groups.get_key_value(near).map(|(id, _)| id)
+    }
+
     /// Guardrails in order of file and line.
-    pub fn guardrails(&self) -> &[Guardrail] { todo!() }
+    pub fn guardrails(&self) -> &[Guardrail] {
+        &self.guardrails
+    }
+
     /// Conflicts in order.
-    pub fn conflicts(&self) -> &[Conflict] { todo!() }
+    pub fn conflicts(&self) -> &[Conflict] {
+        &self.conflicts
+    }
+
     /// Who audits and administers.
-    pub fn roles(&self) -> &Roles { todo!() }
+    pub fn roles(&self) -> &Roles {
+        &self.roles
+    }
+
     /// Declared attributes of people.
-    pub fn attributes(&self) -> &AttributeTypes { todo!() }
+    pub fn attributes(&self) -> &AttributeTypes {
+        &self.attributes
+    }
 }
 
 /// A policy set made ready for the people of one directory snapshot. Swapped as a whole.
 pub struct Engine {
     set: Arc<PolicySet>,
+    facts: Option<cedar::Facts>,
 }
 
 impl Engine {
-    /// Prepares what decisions need about people (their Cedar entities).
+    /// Prepares what decisions need about people.
     pub fn new<'a>(set: Arc<PolicySet>, people: impl IntoIterator<Item = Subject<'a>>) -> Self {
-        let _ = people.into_iter().count();
-        Self { set }
+        let facts = cedar::Facts::new(people, &set.groups, &set.guardrail_policies);
+        Self { set, facts }
     }
+
     /// The set.
-    pub fn set(&self) -> &PolicySet { &self.set }
-    /// Decides. Pure and total: whatever cannot be evaluated is denied, visibly.
-    pub fn shared_set(&self) -> Arc<PolicySet> { Arc::clone(&self.set) }
-    pub fn decide_approved(&self, inquiry: &Inquiry<'_>, rule: &crate::domain::group::Rule) -> Decision { let _ = (inquiry, rule); todo!() }
-    pub fn decide(&self, inquiry: &Inquiry<'_>) -> Decision { let _ = inquiry; todo!() }
-    /// The durations worth offering for this subject and group, shortest first, and the one to preselect: the longest
-    /// that the first deciding rule gives.
-    pub fn default_duration(&self, inquiry: &Inquiry<'_>) -> Option<crate::domain::duration::Duration> { let _ = inquiry; todo!() }
+    pub fn set(&self) -> &PolicySet {
+        &self.set
+    }
+
+    /// The set, shared.
+    pub fn shared_set(&self) -> Arc<PolicySet> {
+        Arc::clone(&self.set)
+    }
 }

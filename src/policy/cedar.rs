@@ -1,0 +1,412 @@
+//! Cedar: the schema, conditions, guardrails, and their evaluation. No other room sees these types.
+
+use std::{collections::{BTreeMap, BTreeSet, HashSet}, ops::Range, str::FromStr};
+
+use cedar_policy::{
+    Authorizer, Context, Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid, EvalResult, Expression, Policy, PolicyId, PolicySet,
+    Request, RestrictedExpression, Schema, ValidationMode, Validator,
+};
+use miette::Diagnostic;
+
+use super::reader::Reader;
+use crate::domain::{
+    decision::Inquiry,
+    group::{AttributeType, AttributeTypes, Group, Guardrail},
+    id::GroupId,
+    person::{AttributeValue, Subject},
+};
+
+/// Attributes that every person has; declared ones may not use these names.
+pub(super) const BUILT_IN: &[&str] = &["id", "team", "teams", "employment", "location", "title", "manager"];
+
+/// Cedar's parser recurses: text nested deeper than this is refused before it is parsed (security.md, 2.25).
+const MAX_NESTING: usize = 32;
+/// The longest condition or guardrail file, in bytes.
+const MAX_BYTES: usize = 65_536;
+
+/// The schema for the declared attributes.
+pub(super) fn schema(attributes: &AttributeTypes) -> Option<Schema> {
+    let declared: String = attributes
+        .iter()
+        .map(|(name, kind)| {
+            let kind = match kind {
+                AttributeType::String => "String",
+                AttributeType::Long => "Long",
+                AttributeType::Bool => "Bool",
+                AttributeType::Set => "Set<String>",
+            };
+            format!(", {name}?: {kind}")
+        })
+        .collect();
+    let text = format!(
+        "entity Person = {{ id: String, team: String, teams: Set<String>, employment: String, location: String, title: String, manager: String{declared} }};
+         entity Group = {{ id: String, sensitivity: String, tags: Set<String>, owner: Set<String> }};
+         action ask appliesTo {{ principal: [Person], resource: [Group], context: {{
+             duration_hours: Long, duration_minutes: Long, has_justification: Bool, break_glass: Bool,
+             now: datetime, hour: Long, weekday: Long, holds: Set<String> }} }};"
+    );
+    Schema::from_cedarschema_str(&text).ok().map(|(schema, _)| schema)
+}
+
+/// Why a text is not parsed at all, if it is not.
+fn too_much(text: &str) -> Option<(Range<usize>, String)> {
+    if text.len() > MAX_BYTES {
+        return Some((0..1, format!("this is {} bytes long; at most {MAX_BYTES} are read", text.len())));
+    }
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'(' | b'[' | b'{' if !in_text => {
+                depth += 1;
+                if depth > MAX_NESTING {
+                    return Some((at..at + 1, format!("brackets are nested deeper than {MAX_NESTING}")));
+                }
+            }
+            b')' | b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            b'!' | b'-' if !in_text && text.as_bytes().get(at..at + MAX_NESTING).is_some_and(|run| run.iter().all(|b| matches!(b, b'!' | b'-' | b' '))) => {
+                return Some((at..at + 1, format!("more than {MAX_NESTING} negations in a row")));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn place(error: &dyn Diagnostic) -> Option<Range<usize>> {
+    let label = error.labels()?.next()?;
+    Some(label.offset()..label.offset() + label.len())
+}
+
+fn told(error: &dyn Diagnostic) -> (String, Option<String>) {
+    let message = error.to_string().replace('\n', ", ");
+    (message, error.help().map(|h| h.to_string()))
+}
+
+/// A condition, compiled, with its top-level conjuncts for saying which of them failed.
+#[derive(Debug, Clone)]
+pub(super) struct Condition {
+    whole: Expression,
+    parts: Vec<(String, Expression)>,
+}
+
+/// Compiles a `when` that stands at `at` in the reader's file. It is parsed alone, as one expression, so nothing in it can
+/// close a brace or begin another policy; only then is a policy made around it, and only to check its types.
+pub(super) fn condition(reader: &mut Reader<'_>, text: &str, at: &Range<usize>, schema: &Schema) -> Option<Condition> {
+    let within = |inner: Range<usize>| inner_span(reader.text, at, text, inner);
+    if let Some((inner, message)) = too_much(text) {
+        let span = within(inner);
+        reader.error(span, "BP031", message, Some("write a shorter condition, or two rules".to_owned()));
+        return None;
+    }
+    let whole = match Expression::from_str(text) {
+        Ok(expression) => expression,
+        Err(errors) => {
+            let first = errors.iter().next();
+            let (message, help) = first.map_or_else(|| told(&errors), |e| told(e));
+            let span = within(first.and_then(|e| place(e)).unwrap_or(0..text.len()));
+            let help = help.or_else(|| Some("`when` is one Cedar expression, like principal.employment == \"permanent\"".to_owned()));
+            reader.error(span, "BP030", format!("the condition cannot be read: {message}"), help);
+            return None;
+        }
+    };
+    const BEFORE: &str = "permit (principal, action, resource) when {\n";
+    let policy = Policy::parse(Some(PolicyId::new("when")), format!("{BEFORE}{text}\n}};")).ok()?;
+    let policies = PolicySet::from_policies([policy]).ok()?;
+    let outcome = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
+    let mut sound = true;
+    for error in outcome.validation_errors() {
+        sound = false;
+        let (message, help) = told(error);
+        let message = message.replace("for policy `when`, ", "");
+        let span = place(error).map_or(0..text.len(), |r| r.start.saturating_sub(BEFORE.len())..r.end.saturating_sub(BEFORE.len()));
+        let span = within(span);
+        reader.error(span, "BP032", format!("the condition does not fit the schema: {message}"), help);
+    }
+    let parts = conjuncts(text).into_iter().filter_map(|part| Some((part.to_owned(), Expression::from_str(part).ok()?))).collect();
+    sound.then_some(Condition { whole, parts })
+}
+
+/// Compiles a condition that was checked before: one copied onto a request.
+pub(super) fn checked_condition(text: &str) -> Option<Condition> {
+    if too_much(text).is_some() {
+        return None;
+    }
+    Some(Condition { whole: Expression::from_str(text).ok()?, parts: Vec::new() })
+}
+
+/// Where a part of a text lies in the TOML file, if its string is written without escapes; else the whole string.
+fn inner_span(file: &str, at: &Range<usize>, text: &str, inner: Range<usize>) -> Range<usize> {
+    let raw = file.get(at.clone()).unwrap_or_default();
+    match raw.find(text) {
+        Some(offset) if !text.is_empty() => at.start + offset + inner.start..at.start + offset + inner.end.max(inner.start + 1),
+        _ => at.clone(),
+    }
+}
+
+/// The parts of `a && b && c` at the top level; one part when there is an `||` or an `if` there.
+fn conjuncts(text: &str) -> Vec<&str> {
+    let bytes = text.as_bytes();
+    let (mut depth, mut in_text, mut escaped, mut from) = (0_i32, false, false, 0);
+    let mut parts = Vec::new();
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth -= 1,
+            b'|' if depth == 0 => return vec![text],
+            b'&' if depth == 0 && bytes.get(at + 1) == Some(&b'&') => {
+                parts.extend(text.get(from..at));
+                from = at + 2;
+            }
+            _ => {}
+        }
+    }
+    parts.extend(text.get(from..));
+    let parts: Vec<&str> = parts.into_iter().map(str::trim).collect();
+    if parts.iter().any(|p| p.starts_with("if ")) { vec![text] } else { parts }
+}
+
+/// The guardrails of one file.
+pub(super) fn guardrails(reader: &mut Reader<'_>, schema: &Schema, groups: &BTreeSet<GroupId>) -> Vec<(Guardrail, Policy)> {
+    if let Some((span, message)) = too_much(reader.text) {
+        reader.error(span, "BP031", message, Some("split the file".to_owned()));
+        return Vec::new();
+    }
+    let policies = match PolicySet::from_str(reader.text) {
+        Ok(policies) => policies,
+        Err(errors) => {
+            for error in errors.iter() {
+                let (message, help) = told(error);
+                reader.error(place(error).unwrap_or(0..1), "BP040", format!("the guardrail cannot be read: {message}"), help);
+            }
+            return Vec::new();
+        }
+    };
+    let mut found = Vec::new();
+    for policy in policies.policies() {
+        let source = policy.to_string();
+        let start = reader.text.find(&source).unwrap_or(0);
+        let head = start..start + source.lines().next().map_or(1, str::len);
+        if policy.effect() != Effect::Forbid {
+            reader.error(head.clone(), "BP041", "a guardrail may only `forbid`", Some("what is allowed is said by the rules of groups".to_owned()));
+        }
+        let unscoped = source.split_whitespace().collect::<String>().contains("(principal,action,resource)");
+        if !unscoped {
+            let help = "write `forbid (principal, action, resource)` and put the condition into `when`, so that it covers every way of asking".to_owned();
+            reader.error(head.clone(), "BP042", "a guardrail must not be scoped", help);
+        }
+        let Some(id) = policy.annotation("id").filter(|id| !id.is_empty()).map(str::to_owned) else {
+            reader.error(head, "BP043", "`@id` is missing", Some("give it a name that decisions cite, like @id(\"contractors-never-restricted\")".to_owned()));
+            continue;
+        };
+        let Some(reason) = policy.annotation("reason").filter(|r| !r.is_empty()).map(str::to_owned) else {
+            reader.error(head, "BP044", format!("`@reason` of `{id}` is missing"), Some("say why, for the people it stops".to_owned()));
+            continue;
+        };
+        if let Ok(json) = policy.to_json() {
+            for name in groups_named(&json) {
+                if !groups.iter().any(|g| g.as_str() == name) {
+                    let span = reader.text.get(start..).and_then(|t| t.find(&format!("\"{name}\""))).map_or(head.clone(), |o| start + o..start + o + name.len() + 2);
+                    let near = super::reader::nearest(&name, groups.iter().map(GroupId::as_str)).map(|n| format!("did you mean `{n}`?"));
+                    reader.error(span, "BP045", format!("there is no group `{name}`"), near);
+                }
+            }
+        }
+        let fix = policy.annotation("fix").map(str::to_owned);
+        let line = reader.line_of(start);
+        let renamed = policy.new_id(PolicyId::new(&id));
+        let single = PolicySet::from_policies([renamed.clone()]).unwrap_or_default();
+        for error in Validator::new(schema.clone()).validate(&single, ValidationMode::Strict).validation_errors() {
+            let (message, help) = told(error);
+            let message = message.replace(&format!("for policy `{id}`, "), "");
+            reader.error(place(error).unwrap_or(head.clone()), "BP046", format!("`{id}` does not fit the schema: {message}"), help);
+        }
+        found.push((Guardrail { id, reason, fix, source, file: reader.file.to_owned(), line }, renamed));
+    }
+    found.sort_by_key(|(g, _)| g.line);
+    found
+}
+
+/// Names of groups in `context.holds.contains("x")` and `resource.id == "x"`.
+fn groups_named(json: &serde_json::Value) -> Vec<String> {
+    let is = |value: &serde_json::Value, var: &str, attr: &str| {
+        value.pointer("/./left/Var").and_then(|v| v.as_str()) == Some(var) && value.pointer("/./attr").and_then(|v| v.as_str()) == Some(attr)
+    };
+    let text = |value: &serde_json::Value| value.get("Value").and_then(|v| v.as_str()).map(str::to_owned);
+    let mut found = Vec::new();
+    let mut open = vec![json];
+    while let Some(value) = open.pop() {
+        if let Some(call) = value.get("contains")
+            && let (Some(left), Some(right)) = (call.get("left"), call.get("right"))
+            && is(left, "context", "holds")
+        {
+            found.extend(text(right));
+        }
+        if let Some(equal) = value.get("==")
+            && let (Some(left), Some(right)) = (equal.get("left"), equal.get("right"))
+        {
+            if is(left, "resource", "id") {
+                found.extend(text(right));
+            } else if is(right, "resource", "id") {
+                found.extend(text(left));
+            }
+        }
+        match value {
+            serde_json::Value::Array(items) => open.extend(items),
+            serde_json::Value::Object(fields) => open.extend(fields.values()),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn type_name(name: &str) -> Option<EntityTypeName> {
+    EntityTypeName::from_str(name).ok()
+}
+
+fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
+}
+
+fn texts<'t>(texts: impl IntoIterator<Item = &'t str>) -> RestrictedExpression {
+    RestrictedExpression::new_set(texts.into_iter().map(|t| RestrictedExpression::new_string(t.to_owned())))
+}
+
+/// People and groups as Cedar knows them, and the guardrails: made once a snapshot.
+pub(super) struct Facts {
+    entities: Entities,
+    guardrails: PolicySet,
+    authorizer: Authorizer,
+    person: EntityTypeName,
+    group: EntityTypeName,
+    action: EntityUid,
+}
+
+/// One inquiry, ready to be evaluated.
+pub(super) struct Asked<'f> {
+    facts: &'f Facts,
+    request: Request,
+}
+
+/// A guardrail's verdict.
+pub(super) struct Verdicts {
+    /// Ids of those that forbid.
+    pub forbidding: Vec<String>,
+    /// Ids of those that could not be evaluated, with the error.
+    pub failed: Vec<(String, String)>,
+}
+
+impl Facts {
+    /// Makes entities of people and groups. A person that cannot be made is left out: their decisions fail, and so deny.
+    pub fn new<'a>(people: impl IntoIterator<Item = Subject<'a>>, groups: &BTreeMap<GroupId, Group>, guardrails: &[Policy]) -> Option<Self> {
+        let (person, group) = (type_name("Person")?, type_name("Group")?);
+        let action = EntityUid::from_str("Action::\"ask\"").ok()?;
+        let mut entities: Vec<Entity> = people.into_iter().filter_map(|subject| principal(&person, subject)).collect();
+        for g in groups.values() {
+            let owners: Vec<String> = g.owner.iter().map(ToString::to_string).collect();
+            let attributes = [
+                ("id", RestrictedExpression::new_string(g.id.to_string())),
+                ("sensitivity", RestrictedExpression::new_string(g.sensitivity.as_str().to_owned())),
+                ("tags", texts(g.tags.iter().map(String::as_str))),
+                ("owner", texts(owners.iter().map(String::as_str))),
+            ];
+            entities.push(Entity::new(uid(&group, g.id.as_str()), named(attributes), HashSet::new()).ok()?);
+        }
+        let entities = Entities::from_entities(entities, None).ok()?;
+        let guardrails = PolicySet::from_policies(guardrails.iter().cloned()).ok()?;
+        Some(Self { entities, guardrails, authorizer: Authorizer::new(), person, group, action })
+    }
+
+    /// Prepares an inquiry. None when its context cannot be made.
+    pub fn ask(&self, inquiry: &Inquiry<'_>, zone: &jiff::tz::TimeZone) -> Option<Asked<'_>> {
+        let (hour, weekday) = inquiry.now.hour_and_weekday(zone);
+        let now = inquiry.now.timestamp().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+        let long = |n: i64| RestrictedExpression::new_long(n);
+        let pairs = [
+            ("duration_hours", long(i64::from(inquiry.duration.hours_rounded_up()))),
+            ("duration_minutes", long(i64::from(inquiry.duration.minutes_rounded_up()))),
+            ("has_justification", RestrictedExpression::new_bool(inquiry.has_justification)),
+            ("break_glass", RestrictedExpression::new_bool(inquiry.break_glass)),
+            ("now", RestrictedExpression::new_datetime(now)),
+            ("hour", long(i64::from(hour))),
+            ("weekday", long(i64::from(weekday))),
+            ("holds", texts(inquiry.holds.iter().map(GroupId::as_str))),
+        ];
+        let context = Context::from_pairs(pairs.map(|(k, v)| (k.to_owned(), v))).ok()?;
+        let principal = uid(&self.person, inquiry.subject.person.id.as_str());
+        let resource = uid(&self.group, inquiry.group.as_str());
+        let request = Request::new(principal, self.action.clone(), resource, context, None).ok()?;
+        Some(Asked { facts: self, request })
+    }
+}
+
+fn named<const N: usize>(pairs: [(&str, RestrictedExpression); N]) -> std::collections::HashMap<String, RestrictedExpression> {
+    pairs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()
+}
+
+fn principal(kind: &EntityTypeName, subject: Subject<'_>) -> Option<Entity> {
+    let p = subject.person;
+    let text = |value: Option<&str>| RestrictedExpression::new_string(value.unwrap_or_default().to_owned());
+    let mut attributes = named([
+        ("id", text(Some(p.id.as_str()))),
+        ("team", text(p.team.as_ref().map(|t| t.as_str()))),
+        ("teams", texts(subject.teams.iter().map(|t| t.as_str()))),
+        ("employment", text(p.employment.as_deref())),
+        ("location", text(p.location.as_deref())),
+        ("title", text(p.title.as_deref())),
+        ("manager", text(p.manager.as_ref().map(|m| m.as_str()))),
+    ]);
+    for (name, value) in &p.attributes {
+        if BUILT_IN.contains(&name.as_str()) {
+            continue;
+        }
+        let value = match value {
+            AttributeValue::Bool(yes) => RestrictedExpression::new_bool(*yes),
+            AttributeValue::Long(number) => RestrictedExpression::new_long(*number),
+            AttributeValue::Text(text) => RestrictedExpression::new_string(text.clone()),
+            AttributeValue::Set(set) => texts(set.iter().map(String::as_str)),
+        };
+        attributes.insert(name.clone(), value);
+    }
+    Entity::new(uid(kind, p.id.as_str()), attributes, HashSet::new()).ok()
+}
+
+impl Asked<'_> {
+    /// Evaluates every guardrail. An error in one forbids: Cedar itself would skip it.
+    pub fn guardrails(&self) -> Verdicts {
+        let response = self.facts.authorizer.is_authorized(&self.request, &self.facts.guardrails, &self.facts.entities);
+        let mut forbidding: Vec<String> = response.diagnostics().reason().map(ToString::to_string).collect();
+        forbidding.sort();
+        let mut failed: Vec<(String, String)> = response
+            .diagnostics()
+            .errors()
+            .map(|cedar_policy::AuthorizationError::PolicyEvaluationError(e)| (e.policy_id().to_string(), e.inner().to_string()))
+            .collect();
+        failed.sort();
+        Verdicts { forbidding, failed }
+    }
+
+    /// Evaluates a condition.
+    pub fn holds(&self, condition: &Condition) -> Result<bool, String> {
+        self.evaluate(&condition.whole)
+    }
+
+    /// The first conjunct that does not hold, as written.
+    pub fn failing_part<'c>(&self, condition: &'c Condition) -> Option<&'c str> {
+        condition.parts.iter().find(|(_, part)| self.evaluate(part) != Ok(true)).map(|(text, _)| text.as_str())
+    }
+
+    fn evaluate(&self, expression: &Expression) -> Result<bool, String> {
+        match cedar_policy::eval_expression(&self.request, &self.facts.entities, expression) {
+            Ok(EvalResult::Bool(holds)) => Ok(holds),
+            Ok(_) => Err("the condition is neither true nor false".to_owned()),
+            Err(error) => Err(error.to_string().replace('\n', ", ")),
+        }
+    }
+}

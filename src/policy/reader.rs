@@ -1,0 +1,249 @@
+//! Walking a TOML file by hand, so that every problem of a file is told at once, each with its place.
+
+use std::ops::Range;
+
+use toml::{Spanned, de::{DeTable, DeValue}};
+
+use crate::domain::problem::{Problem, Severity};
+
+/// A table with the spans of its keys and values.
+pub(super) type Table<'t> = DeTable<'t>;
+/// A value with its span.
+pub(super) type Value<'t> = Spanned<DeValue<'t>>;
+
+/// One file being read, and what is wrong with it so far.
+pub(super) struct Reader<'f> {
+    pub file: &'f str,
+    pub text: &'f str,
+    pub problems: Vec<Problem>,
+}
+
+/// The nearest of some words to a mistyped one, if it is near enough to be meant.
+pub(super) fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    let most = (word.chars().count() / 3).clamp(1, 4);
+    known.into_iter().map(|k| (distance(word, k), k)).filter(|(d, _)| *d <= most).min().map(|(_, k)| k)
+}
+
+/// Edits (insert, delete, replace, swap of neighbours) between two words.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for (i, x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let at = |back: usize, column: usize| rows.get(rows.len() - back).and_then(|r| r.get(column)).copied().unwrap_or(usize::MAX - 9);
+            let replace = at(1, j) + usize::from(x != y);
+            let mut best = replace.min(at(1, j + 1) + 1).min(row.last().copied().unwrap_or(0) + 1);
+            if i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x) {
+                best = best.min(at(2, j - 1) + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows.last().and_then(|r| r.last()).copied().unwrap_or(0)
+}
+
+impl<'f> Reader<'f> {
+    pub fn new(file: &'f str, text: &'f str) -> Self {
+        Self { file, text, problems: Vec::new() }
+    }
+
+    fn tell(&mut self, severity: Severity, at: Range<usize>, code: &str, message: String, help: Option<String>) {
+        let place = |offset: usize| {
+            let before = self.text.get(..offset.min(self.text.len())).unwrap_or(self.text);
+            let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
+        };
+        let ((line, column), (end_line, end_column)) = (place(at.start), place(at.end.max(at.start)));
+        let source_line = self.text.lines().nth(usize::try_from(line).unwrap_or(1).saturating_sub(1)).unwrap_or_default().to_owned();
+        self.problems.push(Problem {
+            file: self.file.to_owned(),
+            line,
+            column,
+            end_line,
+            end_column,
+            code: code.to_owned(),
+            severity,
+            message,
+            help,
+            source_line,
+        });
+    }
+
+    pub fn error(&mut self, at: Range<usize>, code: &str, message: impl Into<String>, help: impl Into<Option<String>>) {
+        self.tell(Severity::Error, at, code, message.into(), help.into());
+    }
+
+    pub fn warning(&mut self, at: Range<usize>, code: &str, message: impl Into<String>, help: impl Into<Option<String>>) {
+        self.tell(Severity::Warning, at, code, message.into(), help.into());
+    }
+
+    /// Parses the file, telling every syntax error.
+    pub fn parse(&mut self) -> Option<Spanned<Table<'f>>> {
+        let (table, errors) = DeTable::parse_recoverable(self.text);
+        for error in &errors {
+            self.error(error.span().unwrap_or(0..0), "BP001", error.message().replace('\n', ", "), None);
+        }
+        errors.is_empty().then_some(table)
+    }
+
+    /// Tells keys that nobody knows.
+    pub fn known_keys(&mut self, table: &Table<'_>, known: &[&str]) {
+        for key in table.keys() {
+            let name = key.get_ref().as_ref();
+            if !known.contains(&name) {
+                let help = match nearest(name, known.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("known here: {}", known.join(", ")),
+                };
+                self.error(key.span(), "BP002", format!("unknown key `{name}`"), help);
+            }
+        }
+    }
+
+    fn wrong_type(&mut self, value: &Value<'_>, name: &str, expected: &str) {
+        self.error(value.span(), "BP003", format!("`{name}` is {}", kind(value.get_ref())), Some(format!("expected {expected}")));
+    }
+
+    pub fn get<'t, 'd>(&self, table: &'t Table<'d>, name: &str) -> Option<&'t Value<'d>> {
+        table.iter().find(|(k, _)| k.get_ref().as_ref() == name).map(|(_, v)| v)
+    }
+
+    /// An optional text.
+    pub fn text(&mut self, table: &Table<'_>, name: &str) -> Option<(String, Range<usize>)> {
+        let value = self.get(table, name)?;
+        match value.get_ref() {
+            DeValue::String(text) => Some((text.to_string(), value.span())),
+            _ => {
+                self.wrong_type(value, name, "a text in quotes");
+                None
+            }
+        }
+    }
+
+    /// A text that must be there.
+    pub fn required(&mut self, table: &Table<'_>, name: &str, at: Range<usize>, what: &str) -> Option<(String, Range<usize>)> {
+        if self.get(table, name).is_none() {
+            self.error(at, "BP004", format!("`{name}` is missing"), Some(what.to_owned()));
+            return None;
+        }
+        self.text(table, name)
+    }
+
+    /// A value parsed from a text.
+    pub fn parsed<T>(&mut self, table: &Table<'_>, name: &str) -> Option<(T, Range<usize>)>
+    where
+        T: std::str::FromStr,
+        T::Err: std::fmt::Display,
+    {
+        let (text, at) = self.text(table, name)?;
+        match text.parse() {
+            Ok(value) => Some((value, at)),
+            Err(error) => {
+                self.error(at, "BP005", format!("`{name}`: {error}"), None);
+                None
+            }
+        }
+    }
+
+    /// A list of texts; one text alone is a list of one.
+    pub fn texts(&mut self, table: &Table<'_>, name: &str) -> Option<Vec<(String, Range<usize>)>> {
+        let value = self.get(table, name)?;
+        match value.get_ref() {
+            DeValue::String(text) => Some(vec![(text.to_string(), value.span())]),
+            DeValue::Array(items) => {
+                let mut found = Vec::new();
+                for item in items.iter() {
+                    match item.get_ref() {
+                        DeValue::String(text) => found.push((text.to_string(), item.span())),
+                        _ => self.wrong_type(item, name, "texts in quotes"),
+                    }
+                }
+                Some(found)
+            }
+            _ => {
+                self.wrong_type(value, name, "a list of texts, like [\"team:analytics\"]");
+                None
+            }
+        }
+    }
+
+    /// A list of values parsed from texts.
+    pub fn list<T>(&mut self, table: &Table<'_>, name: &str) -> Option<Vec<(T, Range<usize>)>>
+    where
+        T: std::str::FromStr,
+        T::Err: std::fmt::Display,
+    {
+        let texts = self.texts(table, name)?;
+        let mut found = Vec::new();
+        for (text, at) in texts {
+            match text.parse() {
+                Ok(value) => found.push((value, at)),
+                Err(error) => self.error(at, "BP005", format!("`{name}`: {error}"), None),
+            }
+        }
+        Some(found)
+    }
+
+    /// A whole number.
+    pub fn number(&mut self, table: &Table<'_>, name: &str) -> Option<(u32, Range<usize>)> {
+        let value = self.get(table, name)?;
+        let parsed = match value.get_ref() {
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str().parse().ok(),
+            _ => None,
+        };
+        if parsed.is_none() {
+            self.wrong_type(value, name, "a whole number, like 2");
+        }
+        parsed.map(|n| (n, value.span()))
+    }
+
+    /// A table.
+    pub fn table<'t, 'd>(&mut self, table: &'t Table<'d>, name: &str) -> Option<(&'t Table<'d>, Range<usize>)> {
+        let value = self.get(table, name)?;
+        match value.get_ref() {
+            DeValue::Table(inner) => Some((inner, value.span())),
+            _ => {
+                self.wrong_type(value, name, "a table");
+                None
+            }
+        }
+    }
+
+    /// The tables of `[[name]]`.
+    pub fn tables<'t, 'd>(&mut self, table: &'t Table<'d>, name: &str) -> Vec<(&'t Table<'d>, Range<usize>)> {
+        let Some(value) = self.get(table, name) else { return Vec::new() };
+        let DeValue::Array(items) = value.get_ref() else {
+            self.wrong_type(value, name, &format!("tables, written [[{name}]]"));
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for item in items.iter() {
+            match item.get_ref() {
+                DeValue::Table(inner) => found.push((inner, item.span())),
+                _ => self.wrong_type(item, name, &format!("tables, written [[{name}]]")),
+            }
+        }
+        found
+    }
+
+    /// The line of an offset, from 1.
+    pub fn line_of(&self, offset: usize) -> u32 {
+        let before = self.text.get(..offset.min(self.text.len())).unwrap_or(self.text);
+        u32::try_from(before.bytes().filter(|b| *b == b'\n').count() + 1).unwrap_or(u32::MAX)
+    }
+}
+
+/// What a value is, in words.
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
