@@ -1,7 +1,12 @@
 //! Bandpass grants access in seconds and can prove afterwards why.
 
+pub mod clock;
+pub mod connector;
 pub mod directory;
 pub mod domain;
 pub mod ledger;
 pub mod policy;
+pub mod settings;
 pub mod store;
+pub mod telemetry;
+mod tls;

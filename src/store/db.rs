@@ -157,7 +157,7 @@ fn connect_postgres(url: &str, purpose: Purpose) -> Result<Db, StoreError> {
     let connection = runtime.block_on(async {
         let tls = config.get_ssl_mode() == tokio_postgres::config::SslMode::Require;
         if tls {
-            let connector = super::tls::connector().map_err(|e| failed(&e))?;
+            let connector = crate::tls::connector().map_err(|e| failed(&e))?;
             let (client, connection) = config.connect(connector).await.map_err(|e| failed(&Chain(&e)))?;
             AsyncPgConnection::try_from_client_and_connection(client, connection).await.map_err(|e| failed(&e))
         } else {

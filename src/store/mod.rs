@@ -17,5 +17,4 @@ pub mod row;
 mod schema;
 pub mod snapshot;
 pub mod tamper;
-mod tls;
 pub mod writer;
