@@ -7,6 +7,7 @@
 mod append;
 pub mod change;
 pub mod db;
+pub mod dump;
 pub mod load;
 pub mod migrate;
 mod pool;

@@ -1,0 +1,136 @@
+//! The outbox worker: carries open deliveries to target systems, in order per person and entitlement, and reports back.
+//!
+//! A delivery is repeated after a crash; connectors make a repeat harmless. What fails is tried again with growing pauses,
+//! for ever; a delivery waits for every older one of the same person and entitlement.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use futures_util::{StreamExt, future::join_all, stream};
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    connector::{Intent, Registry},
+    domain::{
+        command::Command,
+        delivery::{Delivered, Delivery, DeliveryError},
+        group::Entitlement,
+        id::{DeliveryId, PersonId},
+    },
+    ledger::Ledger,
+    store::read::{Reader, StoreError},
+};
+
+/// Open deliveries that are looked at in one pass.
+const AT_ONCE: u16 = 500;
+/// Deliveries under way at the same time.
+const CONCURRENT: usize = 16;
+const EVERY: Duration = Duration::from_secs(1);
+
+/// When a failing delivery is tried again.
+struct Pause {
+    until: Instant,
+    attempts: u32,
+}
+
+/// What is known of failing deliveries; lost with the process, which only means an earlier try.
+type Pauses = BTreeMap<DeliveryId, Pause>;
+
+/// Runs until `stop`, woken when something is queued and once a second.
+pub async fn run(ledger: Ledger, reader: Reader, registry: Registry, mut stop: watch::Receiver<bool>) {
+    let mut pauses = Pauses::new();
+    while !*stop.borrow() {
+        match pass(&ledger, &reader, &registry, &mut pauses).await {
+            Ok(0) => {
+                tokio::select! {
+                    () = ledger.deliveries_queued() => {}
+                    () = tokio::time::sleep(EVERY) => {}
+                    _ = stop.changed() => {}
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "open deliveries could not be looked up");
+                let _ = tokio::time::timeout(EVERY, stop.changed()).await;
+            }
+        }
+    }
+}
+
+/// One pass over every open delivery; answers how many were achieved.
+async fn pass(ledger: &Ledger, reader: &Reader, registry: &Registry, pauses: &mut Pauses) -> Result<usize, StoreError> {
+    let (mut after, mut achieved) = (0, 0);
+    let mut blocked: BTreeSet<(PersonId, Entitlement)> = BTreeSet::new();
+    loop {
+        let page = reader.open_deliveries(after, AT_ONCE).await?;
+        let full = page.len() == usize::from(AT_ONCE);
+        after = page.last().map_or(after, |(position, _)| *position);
+        // The first of each person and entitlement; the others wait for it.
+        let mut chosen = Vec::new();
+        for (_, delivery) in page {
+            let key = (delivery.person.clone(), delivery.entitlement.clone());
+            let resting = pauses.get(&delivery.id).is_some_and(|p| p.until > Instant::now());
+            if blocked.insert(key) && !resting {
+                chosen.push(delivery);
+            }
+        }
+        let outcomes: Vec<(Delivery, Result<Delivered, DeliveryError>)> =
+            stream::iter(chosen).map(|d| async { (attempt(ledger, registry, &d).await, d) }).buffer_unordered(CONCURRENT).map(|(o, d)| (d, o)).collect().await;
+        let reports = outcomes.into_iter().filter_map(|(delivery, outcome)| report(delivery, outcome, pauses));
+        let replies = join_all(reports.map(|(done, command)| async move { (done, ledger.act("deliver", command).await) })).await;
+        for (done, reply) in replies {
+            match reply {
+                Ok(_) => achieved += usize::from(done),
+                Err(error) => tracing::warn!(%error, "a delivery could not be recorded; it is repeated"),
+            }
+        }
+        if !full {
+            return Ok(achieved);
+        }
+    }
+}
+
+async fn attempt(ledger: &Ledger, registry: &Registry, delivery: &Delivery) -> Result<Delivered, DeliveryError> {
+    let name = &delivery.entitlement.connector;
+    let Some(connector) = registry.get(name) else {
+        return Err(DeliveryError::NeedsPerson(format!("no connector `{name}` is configured")));
+    };
+    // An account that was unset when the delivery was queued may be set now.
+    let snapshot = ledger.snapshot();
+    let now = snapshot.directory.person(delivery.person.as_str()).and_then(|p| p.accounts.get(name)).cloned();
+    let account = delivery.account.clone().or(now).or_else(|| connector.person_is_account().then(|| delivery.person.to_string()));
+    let Some(account) = account else {
+        return Err(DeliveryError::NeedsPerson(format!("no account: the directory has none for {} in `{name}`", delivery.person)));
+    };
+    let intent = Intent { account, entitlement: delivery.entitlement.name.clone(), action: delivery.action };
+    connector.deliver(&intent).await
+}
+
+/// What to tell the ledger: nothing when the same failure goes on.
+fn report(delivery: Delivery, outcome: Result<Delivered, DeliveryError>, pauses: &mut Pauses) -> Option<(bool, Command)> {
+    match outcome {
+        Ok(delivered) => {
+            pauses.remove(&delivery.id);
+            let note = match delivered {
+                Delivered::Done => None,
+                Delivered::DoneWithNote(note) => Some(note),
+            };
+            Some((true, Command::ConfirmDelivery { delivery: delivery.id, note }))
+        }
+        Err(error) => {
+            let attempts = pauses.get(&delivery.id).map_or(0, |p| p.attempts) + 1;
+            // 0.2, 0.4, 0.8 … 30 seconds; what needs a person is tried every 30 seconds at most.
+            let least = if matches!(error, DeliveryError::NeedsPerson(_)) { 5_000 } else { 200 };
+            let pause = (least << attempts.min(8).saturating_sub(1)).min(30_000_u64);
+            pauses.insert(delivery.id, Pause { until: Instant::now() + Duration::from_millis(pause), attempts });
+            let error = error.to_string();
+            if delivery.note.as_deref() == Some(error.as_str()) {
+                return None;
+            }
+            tracing::warn!(delivery.id = %delivery.id, person = %delivery.person, entitlement = %delivery.entitlement, %error, "a delivery fails");
+            Some((false, Command::ReportDelivery { delivery: delivery.id, error }))
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Reconcilers, woken by signal and by timer: safe to run twice, and after a crash. They build commands; the ledger writes.
+
+pub mod deliver;
+pub mod expire;
+pub mod policy_source;

@@ -1,0 +1,319 @@
+//! Reading everything, for verification: events page by page, then the projected tables, all in one snapshot.
+
+use std::collections::BTreeMap;
+
+use diesel::prelude::*;
+
+use super::{
+    change::RowChange,
+    db::{Db, Location, Purpose, connect, on},
+    read::StoreError,
+    row::{
+        ApprovalRow, AuditLogRow, AuditPrivateRow, BlockRow, DeliveryRow, GrantRow, PersonRow, RequestRow, TeamRow, TokenRow, entitlements_text,
+    },
+    schema::{approvals, audit_log, audit_private, blocks, deliveries, grants, group_lives, head, people, policy_blobs, policy_sets, requests, teams, tokens},
+    writer::{HeadRow, store_error},
+};
+use crate::domain::{person::PersonStatus, time::Time};
+
+/// What the head holds beside the tree, as events put it there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InForce {
+    /// The freeze switch.
+    pub frozen: bool,
+    /// Number of the last directory event.
+    pub directory_revision: i64,
+    /// The policy set.
+    pub policy_revision: Option<String>,
+    /// Since when.
+    pub policy_since: i64,
+    /// From where.
+    pub policy_source: String,
+}
+
+/// The head's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct DumpedHead {
+    pub seq: i64,
+    pub epoch: i64,
+    pub at: i64,
+    pub frontier: Vec<u8>,
+    pub root: Vec<u8>,
+    pub in_force: InForce,
+}
+
+/// Projected tables: for each its rows by key, each row as a text that holds every column.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Dump {
+    /// By table.
+    pub tables: BTreeMap<&'static str, BTreeMap<String, String>>,
+    /// What lies in the head.
+    pub in_force: InForce,
+    requests: BTreeMap<String, RequestRow>,
+    grants: BTreeMap<String, GrantRow>,
+    deliveries: BTreeMap<String, DeliveryRow>,
+    tokens: BTreeMap<String, TokenRow>,
+    people: BTreeMap<String, PersonRow>,
+}
+
+impl Dump {
+    fn put(&mut self, table: &'static str, key: String, row: &impl std::fmt::Debug) {
+        self.tables.entry(table).or_default().insert(key, format!("{row:?}"));
+    }
+
+    fn put_request(&mut self, row: RequestRow) {
+        self.put("requests", row.id.clone(), &row);
+        self.requests.insert(row.id.clone(), row);
+    }
+
+    fn put_grant(&mut self, row: GrantRow) {
+        self.put("grants", row.id.clone(), &row);
+        self.grants.insert(row.id.clone(), row);
+    }
+
+    fn put_delivery(&mut self, row: DeliveryRow) {
+        self.put("deliveries", row.id.clone(), &row);
+        self.deliveries.insert(row.id.clone(), row);
+    }
+
+    /// Does to these tables what the store does to the real ones.
+    pub fn apply(&mut self, change: &RowChange) {
+        match change {
+            RowChange::RequestFiled(request) => self.put_request(request.into()),
+            RowChange::RequestDecided { id, status, at, seq } => {
+                if let Some(mut row) = self.requests.get(&id.to_string()).cloned() {
+                    row.status = status.as_str().to_owned();
+                    row.decided_at = Some(at.micros());
+                    row.decided_seq = Some(*seq);
+                    self.put_request(row);
+                }
+            }
+            RowChange::RequestStage { id, stage, since, deadline } => {
+                if let Some(mut row) = self.requests.get(&id.to_string()).cloned() {
+                    row.stage = i32::try_from(*stage).unwrap_or(i32::MAX);
+                    row.stage_since = since.micros();
+                    row.deadline = Some(deadline.micros());
+                    self.put_request(row);
+                }
+            }
+            RowChange::ApprovalGiven(approval) => self.put("approvals", approval.seq.to_string(), &ApprovalRow::from(approval)),
+            RowChange::GrantStarted(grant) => self.put_grant(grant.into()),
+            RowChange::GrantExtended(grant) => {
+                if let Some(mut row) = self.grants.get(&grant.id.to_string()).cloned() {
+                    let new = GrantRow::from(grant);
+                    row.request = new.request;
+                    row.rule = new.rule;
+                    row.duration = new.duration;
+                    row.incarnation = new.incarnation;
+                    row.ends_at = new.ends_at;
+                    self.put_grant(row);
+                }
+            }
+            RowChange::GrantCarries { id, entitlements } => {
+                if let Some(mut row) = self.grants.get(&id.to_string()).cloned() {
+                    row.entitlements = entitlements_text(entitlements);
+                    self.put_grant(row);
+                }
+            }
+            RowChange::GrantEnded { id, status, at, seq } => {
+                if let Some(mut row) = self.grants.get(&id.to_string()).cloned() {
+                    row.status = status.as_str().to_owned();
+                    row.ended_at = Some(at.micros());
+                    row.ended_seq = Some(*seq);
+                    self.put_grant(row);
+                }
+            }
+            RowChange::DeliveryQueued { delivery, index } => self.put_delivery(DeliveryRow::new(delivery, *index)),
+            RowChange::DeliveryReported { id, state, done_at, note } => {
+                if let Some(mut row) = self.deliveries.get(&id.to_string()).cloned() {
+                    row.state = state.as_str().to_owned();
+                    row.done_at = done_at.map(Time::micros);
+                    row.note.clone_from(note);
+                    self.put_delivery(row);
+                }
+            }
+            RowChange::PersonPut { id, status, person, seq } => {
+                let word = if *status == PersonStatus::Active { "active" } else { "left" };
+                let data = person.as_ref().and_then(|p| serde_json::to_string(p).ok());
+                let row = PersonRow { id: id.to_string(), data, status: word.to_owned(), seq: *seq };
+                self.put("people", row.id.clone(), &row);
+                self.people.insert(row.id.clone(), row);
+            }
+            RowChange::TeamPut { team, seq } => {
+                let data = serde_json::to_string(team).unwrap_or_default();
+                self.put("teams", team.id.to_string(), &TeamRow { id: team.id.to_string(), data, seq: *seq });
+            }
+            RowChange::TeamGone(id) => {
+                self.tables.entry("teams").or_default().remove(id.as_str());
+            }
+            RowChange::GroupBorn { group, incarnation } => self.put("group_lives", group.to_string(), &(group.to_string(), *incarnation, true)),
+            RowChange::GroupGone(group) => {
+                let row = self.tables.entry("group_lives").or_default().get_mut(group.as_str());
+                if let Some(row) = row {
+                    *row = row.replace(", true)", ", false)");
+                }
+            }
+            RowChange::BlockPut(block) => {
+                let row = BlockRow {
+                    person: block.person.to_string(),
+                    group_id: block.group.to_string(),
+                    cause: block.cause.as_str().to_owned(),
+                    duration: block.duration.map(|d| i64::from(d.as_seconds())),
+                    until: block.until.map(Time::micros),
+                    seq: block.seq,
+                };
+                self.put("blocks", block_key(&row), &row);
+            }
+            RowChange::BlocksLifted { person, group } => {
+                let prefix = format!("{person} {group} ");
+                self.tables.entry("blocks").or_default().retain(|key, _| !key.starts_with(&prefix));
+            }
+            RowChange::TokenMade(token) => {
+                let row = TokenRow::from(token);
+                self.put("tokens", row.id.clone(), &row);
+                self.tokens.insert(row.id.clone(), row);
+            }
+            RowChange::TokenRevoked { id, at } => {
+                if let Some(mut row) = self.tokens.get(&id.to_string()).cloned() {
+                    row.revoked_at = Some(at.micros());
+                    self.put("tokens", row.id.clone(), &row);
+                    self.tokens.insert(row.id.clone(), row);
+                }
+            }
+            RowChange::Frozen(on) => self.in_force.frozen = *on,
+            RowChange::PolicyInForce { revision, since, source } => {
+                self.in_force.policy_revision = Some(revision.to_string());
+                self.in_force.policy_since = since.micros();
+                self.in_force.policy_source.clone_from(source);
+            }
+            RowChange::DirectoryRevision(seq) => self.in_force.directory_revision = *seq,
+        }
+    }
+}
+
+fn block_key(row: &BlockRow) -> String {
+    format!("{} {} {}", row.person, row.group_id, row.cause)
+}
+
+/// Reads everything in one snapshot.
+pub struct Dumper(Db);
+
+impl Dumper {
+    /// Opens a reading connection. Blocks.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub fn open(location: &Location) -> Result<Self, StoreError> {
+        Ok(Self(connect(location, Purpose::Read)?))
+    }
+
+    /// Begins the snapshot: what is written from now on is not seen.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn begin(&mut self) -> Result<(), StoreError> {
+        let begin = if self.0.is_postgres() { "SET statement_timeout = 0; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" } else { "BEGIN" };
+        self.0.execute(begin).map_err(store_error)
+    }
+
+    /// Ends the snapshot.
+    pub fn end(&mut self) {
+        let _ = self.0.execute("ROLLBACK");
+    }
+
+    /// Events after a number, in order, each with its personal row.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn events(&mut self, after: i64, limit: i64) -> Result<Vec<(AuditLogRow, Option<AuditPrivateRow>)>, StoreError> {
+        on!(&mut self.0, c => audit_log::table
+            .left_join(audit_private::table.on(audit_private::seq.eq(audit_log::seq)))
+            .select((AuditLogRow::as_select(), Option::<AuditPrivateRow>::as_select()))
+            .filter(audit_log::seq.gt(after))
+            .order(audit_log::seq)
+            .limit(limit)
+            .load(c))
+        .map_err(store_error)
+    }
+
+    /// The head's row.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn head(&mut self) -> Result<DumpedHead, StoreError> {
+        let row: HeadRow = on!(&mut self.0, c => head::table.select(HeadRow::as_select()).first(c)).map_err(store_error)?;
+        Ok(DumpedHead {
+            seq: row.seq,
+            epoch: row.epoch,
+            at: row.at,
+            frontier: row.frontier,
+            root: row.root,
+            in_force: InForce {
+                frozen: row.frozen,
+                directory_revision: row.directory_revision,
+                policy_revision: row.policy_revision,
+                policy_since: row.policy_since,
+                policy_source: row.policy_source,
+            },
+        })
+    }
+
+    /// Every projected table.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn tables(&mut self) -> Result<Dump, StoreError> {
+        let db = &mut self.0;
+        let mut dump = Dump::default();
+        macro_rules! dump_table {
+            ($table:ident, $row:ty, $key:expr) => {
+                let rows: Vec<$row> = on!(db, c => $table::table.select(<$row>::as_select()).load(c)).map_err(store_error)?;
+                for row in rows {
+                    let key: String = $key(&row);
+                    dump.put(stringify!($table), key, &row);
+                }
+            };
+        }
+        dump_table!(requests, RequestRow, |r: &RequestRow| r.id.clone());
+        dump_table!(approvals, ApprovalRow, |r: &ApprovalRow| r.seq.to_string());
+        dump_table!(grants, GrantRow, |r: &GrantRow| r.id.clone());
+        dump_table!(deliveries, DeliveryRow, |r: &DeliveryRow| r.id.clone());
+        dump_table!(people, PersonRow, |r: &PersonRow| r.id.clone());
+        dump_table!(teams, TeamRow, |r: &TeamRow| r.id.clone());
+        dump_table!(blocks, BlockRow, block_key);
+        dump_table!(tokens, TokenRow, |r: &TokenRow| r.id.clone());
+        let lives: Vec<(String, i64, bool)> = on!(db, c => group_lives::table.load(c)).map_err(store_error)?;
+        for life in lives {
+            dump.put("group_lives", life.0.clone(), &life);
+        }
+        Ok(dump)
+    }
+
+    /// Stored policy files whose bytes are not those of their hash, or that are missing: a sentence each.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn broken_policy_files(&mut self) -> Result<Vec<String>, StoreError> {
+        let db = &mut self.0;
+        let blobs: Vec<(String, Vec<u8>)> = on!(db, c => policy_blobs::table.load(c)).map_err(store_error)?;
+        let manifests: Vec<(String, String)> =
+            on!(db, c => policy_sets::table.select((policy_sets::revision, policy_sets::manifest)).load(c)).map_err(store_error)?;
+        let mut faults = Vec::new();
+        let mut known = std::collections::BTreeSet::new();
+        for (hash, bytes) in blobs {
+            let found: String = ring::digest::digest(&ring::digest::SHA256, &bytes).as_ref().iter().map(|b| format!("{b:02x}")).collect();
+            if found != hash {
+                faults.push(format!("`policy_blobs`, row {hash}: the bytes are others"));
+            }
+            known.insert(hash);
+        }
+        for (revision, manifest) in manifests {
+            let files: BTreeMap<String, String> = serde_json::from_str(&manifest).unwrap_or_default();
+            if files.is_empty() || files.values().any(|hash| !known.contains(hash)) {
+                faults.push(format!("`policy_sets`, row {revision}: a file of it is missing"));
+            }
+        }
+        Ok(faults)
+    }
+}
