@@ -1,1 +1,5 @@
-fn main(){}
+//! The binary: arguments in, library called.
+
+fn main() -> std::process::ExitCode {
+    bandpass::cli::run()
+}

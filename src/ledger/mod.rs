@@ -23,7 +23,7 @@ mod thread;
 pub mod tree;
 
 pub use decide::Limits;
-pub use handle::{Ledger, LedgerConfig, LedgerStats};
+pub use handle::{Ledger, LedgerConfig, LedgerStats, fresh_id};
 pub use preview::Preview;
 pub use snapshot::Snapshot;
 

@@ -15,7 +15,8 @@ use crate::{
         duration::Duration,
         id::{GroupId, PersonId},
         refusal::Refusal,
-        request::RequestStatus,
+        group::Who,
+        request::{Request, RequestStatus},
         time::Time,
     },
     store::{
@@ -85,6 +86,34 @@ impl Ledger {
             }
         }
         Ok(found)
+    }
+
+    /// Who may vote on a pending request now, sorted by id. Empty for a request that is decided.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the database cannot be read.
+    pub async fn approvers_of(&self, request: &Request) -> Result<Vec<PersonId>, LedgerError> {
+        let snapshot = self.snapshot();
+        let stage = request.rule.as_ref().and_then(|r| r.stages.get(usize::try_from(request.stage).ok()?));
+        let (Some(stage), RequestStatus::Pending) = (stage, request.status) else { return Ok(Vec::new()) };
+        let group = snapshot.policy.set().group(request.group.as_str());
+        let owner = group.map_or(&[][..], |g| g.owner.as_slice());
+        let named: BTreeSet<GroupId> = stage
+            .from
+            .iter()
+            .chain(&stage.escalate)
+            .chain(owner)
+            .filter_map(|who| match who {
+                Who::Group(group) => Some(group.clone()),
+                _ => None,
+            })
+            .collect();
+        let holding = if named.is_empty() { Vec::new() } else { self.reader.live_grants_of_groups(named).await? };
+        let holders = |g: &GroupId| holding.iter().filter(|h| h.group == *g).map(|h| (h.person.clone(), h.starts_at)).collect();
+        let asker = decide::Asker { person: &request.person, filed_by: &request.filed_by, owner, submitted_at: request.submitted_at };
+        let voters = decide::eligible(stage, asker, request.stage_since, self.now(), &snapshot.directory, &holders);
+        let voted = self.reader.approvals(request.id).await?;
+        Ok(voters.into_iter().filter(|p| !voted.iter().any(|v| v.person == *p)).collect())
     }
 
     async fn read_state(&self, snapshot: &Snapshot, around: Around) -> Result<State, StoreError> {

@@ -11,6 +11,7 @@ pub mod examples;
 mod group_file;
 mod reader;
 pub mod render;
+pub mod scaffold;
 mod suggest;
 #[cfg(test)]
 mod tests;

@@ -104,6 +104,22 @@ impl Writer {
         Ok(Self { db: connect(location, Purpose::Write)?, location: location.clone() })
     }
 
+    /// Opens the same queries on a connection that cannot write.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub fn open_for_reading(location: &Location) -> Result<Self, StoreError> {
+        Ok(Self { db: connect(location, Purpose::Read)?, location: location.clone() })
+    }
+
+    /// Number of the last directory event.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn directory_revision(&mut self) -> Result<i64, StoreError> {
+        on!(&mut self.db, c => head::table.select(head::directory_revision).first(c)).map_err(store_error)
+    }
+
     /// Opens it again after the connection was lost.
     ///
     /// # Errors

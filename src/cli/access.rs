@@ -1,0 +1,227 @@
+//! `request`, `approve`, `grants`, `freeze`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{Context, Done, Outcome, connection::Connection};
+use crate::{
+    domain::{
+        command::{Answer, Command},
+        decision::Effect,
+        duration::Duration,
+        id::{GrantId, GroupId, PersonId, RequestId},
+        request::RequestStatus,
+        time::Time,
+    },
+    store::{db::Location, read::{GrantFilter, Page, Reader}},
+};
+
+/// A wish for a group.
+#[derive(Args)]
+pub struct RequestArguments {
+    /// Which group.
+    group: GroupId,
+    /// For whom.
+    #[arg(long)]
+    person: PersonId,
+    /// For how long, like 8h.
+    #[arg(long = "for", value_name = "DURATION")]
+    duration: Option<Duration>,
+    /// Why.
+    #[arg(long)]
+    justification: Option<String>,
+}
+
+/// A vote.
+#[derive(Args)]
+pub struct VoteArguments {
+    /// Which request.
+    request: RequestId,
+    /// Deny it, with this reason.
+    #[arg(long, value_name = "REASON")]
+    deny: Option<String>,
+    /// A word to the requester.
+    #[arg(long)]
+    comment: Option<String>,
+}
+
+/// Grants.
+#[derive(Subcommand)]
+pub enum GrantsCommand {
+    /// Who holds what, now or at an instant.
+    List {
+        /// Of this person.
+        #[arg(long)]
+        person: Option<PersonId>,
+        /// Of this group.
+        #[arg(long)]
+        group: Option<GroupId>,
+        /// At this instant (RFC 3339); now when left out.
+        #[arg(long)]
+        at: Option<Time>,
+        /// At most this many.
+        #[arg(long, default_value = "200")]
+        limit: u16,
+    },
+    /// End a grant before its time.
+    Revoke {
+        /// Which.
+        grant: GrantId,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Record memberships of a Backstage catalogue as grants. Prints what it would do; --apply does it.
+    Adopt {
+        /// Catalogue file or folder.
+        #[arg(long)]
+        backstage: PathBuf,
+        /// Do it.
+        #[arg(long)]
+        apply: bool,
+    },
+}
+
+pub async fn request(context: &Context, arguments: RequestArguments) -> Outcome {
+    let command = Command::Submit { person: arguments.person, group: arguments.group, duration: arguments.duration, justification: arguments.justification };
+    let mut connection = Connection::open(&context.settings).await?;
+    let answer = connection.send(command).await;
+    connection.close().await;
+    let (request, decision, grant) = match answer?.map_err(|r| r.to_string())? {
+        Answer::Request { request, decision, grant } => (request, decision, grant),
+        _ => return Err("the ledger answered something else".to_owned()),
+    };
+    let value = serde_json::json!({ "request": request.id, "status": request.status, "decision": decision, "grant": grant });
+    context.print(&value, || {
+        let mut text = vec![match (decision.effect, &grant) {
+            (Effect::Grant, Some(grant)) => format!("granted until {} by the rule \"{}\"", grant.ends_at, grant.rule),
+            (Effect::Approve, _) => format!("waits for approval by the rule \"{}\"", decision.rule.as_deref().unwrap_or_default()),
+            _ => "denied".to_owned(),
+        }];
+        if decision.effect == Effect::Deny {
+            text.extend(decision.reasons.iter().map(|r| format!("  {}{}", r.rule.as_ref().map(|n| format!("\"{n}\" ")).unwrap_or_default(), r.text)));
+            text.extend(decision.suggestions.iter().map(|s| format!("  what would change it: {}", s.text())));
+        }
+        text.push(format!("request {}", request.id));
+        text.join("\n")
+    });
+    Ok(if request.status == RequestStatus::Denied { Done::No } else { Done::Yes })
+}
+
+pub async fn vote(context: &Context, arguments: VoteArguments) -> Outcome {
+    // A vote is a person's: the operator of the machine has none. It goes by HTTP with a personal token.
+    let token = std::env::var("BANDPASS_TOKEN").map_err(|_| "set BANDPASS_TOKEN to a token with the scope `approve`: a vote is a person's, not the machine's".to_owned())?;
+    let (verb, body) = match arguments.deny {
+        Some(reason) => ("deny", serde_json::json!({ "reason": reason })),
+        None => ("approve", serde_json::json!({ "comment": arguments.comment })),
+    };
+    let path = format!("/api/v1/requests/{}/{verb}", arguments.request);
+    let (status, answer) = post(&context.settings.server.public_url, &path, &token, &body.to_string()).await?;
+    if status == 200 {
+        let value: serde_json::Value = serde_json::from_str(&answer).map_err(|e| e.to_string())?;
+        context.print(&value, || format!("{verb}: the request is {}", value["status"].as_str().unwrap_or("changed")));
+        return Ok(Done::Yes);
+    }
+    let problem: serde_json::Value = serde_json::from_str(&answer).unwrap_or_default();
+    let told = problem["detail"].as_str().or(problem["title"].as_str()).unwrap_or("the service did not say why");
+    eprintln!("{told}");
+    Ok(Done::No)
+}
+
+/// A POST over plain HTTP to a service on this machine.
+async fn post(base: &str, path: &str, token: &str, body: &str) -> Result<(u16, String), String> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let host = base.strip_prefix("http://").ok_or("`server.public_url` must begin with http:// for this command; use curl for others")?.trim_end_matches('/');
+    if token.contains(['\r', '\n']) {
+        return Err("BANDPASS_TOKEN holds a line end".to_owned());
+    }
+    let failed = |e: std::io::Error| format!("cannot reach {base}: {e}");
+    let mut stream = tokio::net::TcpStream::connect(host).await.map_err(failed)?;
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.map_err(failed)?;
+    stream.write_all(body.as_bytes()).await.map_err(failed)?;
+    let mut answer = String::new();
+    stream.take(1_048_576).read_to_string(&mut answer).await.map_err(failed)?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or("the service answered something else")?;
+    let status = head.split_whitespace().nth(1).and_then(|s| s.parse().ok()).ok_or("the service answered something else")?;
+    Ok((status, body.to_owned()))
+}
+
+pub async fn grants(context: &Context, command: GrantsCommand) -> Outcome {
+    match command {
+        GrantsCommand::List { person, group, at, limit } => {
+            let reader = Reader::new(Location::parse(context.settings.database.url.reveal())?, 1);
+            let at = at.unwrap_or_else(|| crate::clock::system()());
+            let filter = GrantFilter { people: person.map(|p| [p].into()), groups: group.map(|g| [g].into()), at: Some(at), live: false };
+            let found = reader.grants(filter, Page { before: None, limit }).await.map_err(|e| e.to_string())?;
+            context.print(&found.items, || {
+                let mut text: Vec<String> = found.items.iter().map(|g| format!("{}  {:<28} {:<32} until {}", g.id, g.person, g.group, g.ends_at)).collect();
+                text.push(format!("{} held at {at}{}", found.items.len(), if found.next.is_some() { ", and more: raise --limit" } else { "" }));
+                text.join("\n")
+            });
+            Ok(Done::Yes)
+        }
+        GrantsCommand::Revoke { grant, reason } => {
+            let mut connection = Connection::open(&context.settings).await?;
+            let answer = connection.send(Command::Revoke { grant, reason: Some(reason) }).await;
+            connection.close().await;
+            answer?.map_err(|r| r.to_string())?;
+            context.print(&serde_json::json!({ "revoked": grant }), || format!("{grant} is revoked"));
+            Ok(Done::Yes)
+        }
+        GrantsCommand::Adopt { backstage, apply } => adopt(context, &backstage, apply).await,
+    }
+}
+
+async fn adopt(context: &Context, backstage: &std::path::Path, apply: bool) -> Outcome {
+    let catalogue = super::directory::read_catalogue(backstage)?;
+    let pairs: Vec<(PersonId, GroupId)> = catalogue
+        .groups
+        .values()
+        .flat_map(|g| g.members.iter().map(move |m| (m, g.name.to_ascii_lowercase())))
+        .filter_map(|(person, group)| Some((PersonId::parse(person).ok()?, GroupId::parse(&group).ok()?)))
+        .collect();
+    if !apply {
+        context.print(&serde_json::json!({ "memberships": pairs.len() }), || {
+            format!("{} memberships in {} groups would be recorded as grants; nothing was done (--apply does it)", pairs.len(), catalogue.groups.len())
+        });
+        return Ok(Done::Yes);
+    }
+    let mut connection = Connection::open(&context.settings).await?;
+    let (mut adopted, mut held, mut left) = (0, 0, Vec::new());
+    for (person, group) in pairs {
+        match connection.send(Command::Adopt { person: person.clone(), group: group.clone() }).await? {
+            Ok(Answer::Grant { .. }) => adopted += 1,
+            Ok(_) => held += 1,
+            Err(refusal) => left.push(format!("{person} in {group}: {refusal}")),
+        }
+    }
+    connection.close().await;
+    context.print(&serde_json::json!({ "adopted": adopted, "held_already": held, "left_out": left }), || {
+        let mut text = left.clone();
+        text.push(format!("{adopted} adopted, {held} held already, {} left out", left.len()));
+        text.join("\n")
+    });
+    Ok(if left.is_empty() { Done::Yes } else { Done::No })
+}
+
+pub async fn freeze(context: &Context, on: bool, reason: String) -> Outcome {
+    let mut connection = Connection::open(&context.settings).await?;
+    let answer = connection.send(Command::Freeze { on, reason }).await;
+    connection.close().await;
+    let changed = match answer?.map_err(|r| r.to_string())? {
+        Answer::Done { changed } => changed > 0,
+        _ => true,
+    };
+    context.print(&serde_json::json!({ "frozen": on, "changed": changed }), || match (on, changed) {
+        (true, true) => "new grants are stopped; revocations go on".to_owned(),
+        (false, true) => "new grants go on".to_owned(),
+        (true, false) => "new grants were stopped already".to_owned(),
+        (false, false) => "new grants were not stopped".to_owned(),
+    });
+    Ok(Done::Yes)
+}

@@ -1,0 +1,155 @@
+//! `directory import` and `show`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+
+use super::{Context, Done, Outcome, connection::{Connection, open_core}};
+use crate::{
+    directory::{Directory, backstage, plan::{self, Source}},
+    domain::{command::Command, directory_change::DirectoryChange},
+    folder,
+    startup::{errors_of, read_people},
+    store::{db::Location, writer::Writer},
+};
+
+/// People and teams.
+#[derive(Subcommand)]
+pub enum DirectoryCommand {
+    /// Make the directory equal to a complete source. Prints what would change, then records it.
+    Import {
+        /// Backstage catalogue: a YAML file or a folder of them.
+        #[arg(long, conflicts_with = "people")]
+        backstage: Option<PathBuf>,
+        /// A table of people: TOML or CSV.
+        #[arg(long)]
+        people: Option<PathBuf>,
+        /// Import even when it drops more people than `directory.max_leave_share` allows.
+        #[arg(long)]
+        confirm: bool,
+        /// Print only.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Show the directory, one person, or one team.
+    Show {
+        /// Id of a person.
+        #[arg(long)]
+        person: Option<String>,
+        /// Id of a team.
+        #[arg(long, conflicts_with = "person")]
+        team: Option<String>,
+    },
+}
+
+/// Reads a Backstage catalogue from a file or a folder.
+pub(super) fn read_catalogue(path: &Path) -> Result<backstage::Catalogue, String> {
+    let (mut catalogue, mut memberships) = (backstage::Catalogue::default(), Vec::new());
+    for (name, bytes) in folder::read(path, &[".yaml", ".yml"])? {
+        let text = String::from_utf8(bytes).map_err(|_| format!("`{name}` is not UTF-8"))?;
+        backstage::read(&name, &text, &mut catalogue, &mut memberships);
+    }
+    let catalogue = backstage::finish(catalogue, memberships);
+    match errors_of(&catalogue.problems) {
+        Some(errors) => Err(errors),
+        None => Ok(catalogue),
+    }
+}
+
+/// The directory as the database has it.
+pub(super) async fn current(context: &Context) -> Result<Directory, String> {
+    let location = Location::parse(context.settings.database.url.reveal())?;
+    if let Location::Sqlite(path) = &location
+        && !path.exists()
+    {
+        open_core(&context.settings).await?.close().await;
+    }
+    let read = tokio::task::spawn_blocking(move || {
+        let mut writer = Writer::open_for_reading(&location)?;
+        let revision = writer.directory_revision()?;
+        let (people, teams) = writer.load_directory()?;
+        Ok::<_, crate::store::read::StoreError>(Directory::new(people, teams, revision))
+    });
+    read.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
+}
+
+pub async fn run(context: &Context, command: DirectoryCommand) -> Outcome {
+    match command {
+        DirectoryCommand::Import { backstage, people, confirm, dry_run } => {
+            let (source, from): (Source, PathBuf) = match (backstage, people) {
+                (Some(path), _) => (read_catalogue(&path)?.source, path),
+                (None, Some(path)) => {
+                    let (source, problems) = read_people(&path)?;
+                    if let Some(errors) = errors_of(&problems) {
+                        return Err(errors);
+                    }
+                    (source, path)
+                }
+                (None, None) => return Err("say what to import: --backstage FILE|DIR or --people FILE.toml|csv".to_owned()),
+            };
+            import(context, &source, &from, confirm, dry_run).await
+        }
+        DirectoryCommand::Show { person, team } => {
+            let directory = current(context).await?;
+            show(context, &directory, person.as_deref(), team.as_deref())
+        }
+    }
+}
+
+async fn import(context: &Context, source: &Source, from: &Path, confirm: bool, dry_run: bool) -> Outcome {
+    let directory = current(context).await?;
+    let plan = plan::plan(&directory, source);
+    let (added, changed, left, teams) = plan.counts();
+    context.print(&serde_json::json!({ "added": added, "changed": changed, "left": left, "teams": teams, "changes": plan.changes }), || {
+        let mut text: Vec<String> = plan.changes.iter().take(20).map(told).collect();
+        if plan.changes.len() > 20 {
+            text.push(format!("… and {} more", plan.changes.len() - 20));
+        }
+        text.push(format!("{added} join, {changed} change, {left} leave; {teams} changes of teams"));
+        text.join("\n")
+    });
+    if !plan.refused.is_empty() {
+        return Err(plan.refused.join("\n"));
+    }
+    if !confirm {
+        plan.check_shrink(context.settings.directory.max_leave_share).map_err(|e| e.to_string())?;
+    }
+    if dry_run || plan.changes.is_empty() {
+        return Ok(Done::Yes);
+    }
+    let mut connection = Connection::open(&context.settings).await?;
+    let command = Command::ChangeDirectory { changes: plan.changes, source: from.display().to_string(), expected_revision: directory.revision() };
+    let answer = connection.send(command).await;
+    connection.close().await;
+    answer?.map_err(|refusal| refusal.to_string())?;
+    Ok(Done::Yes)
+}
+
+fn told(change: &DirectoryChange) -> String {
+    match change {
+        DirectoryChange::PersonAdded { person } => format!("+ {} {}", person.id, person.name),
+        DirectoryChange::PersonChanged { person, fields } => format!("~ {} {} ({})", person.id, person.name, fields.join(", ")),
+        DirectoryChange::PersonLeft { id } => format!("- {id}"),
+        DirectoryChange::TeamPut { team } => format!("+ team {} {}", team.id, team.title),
+        DirectoryChange::TeamGone { id } => format!("- team {id}"),
+    }
+}
+
+fn show(context: &Context, directory: &Directory, person: Option<&str>, team: Option<&str>) -> Outcome {
+    if let Some(id) = person {
+        let person = directory.person(id).ok_or_else(|| format!("there is no person `{id}`"))?;
+        context.print(&**person, || serde_json::to_string_pretty(&**person).unwrap_or_default());
+    } else if let Some(id) = team {
+        let team = directory.team(id).ok_or_else(|| format!("there is no team `{id}`"))?;
+        let members = directory.members(&team.id);
+        context.print(&serde_json::json!({ "team": team, "members": members }), || {
+            let names: Vec<String> = members.iter().map(|m| format!("  {m}")).collect();
+            format!("{} ({})\n{}", team.title, team.id, names.join("\n"))
+        });
+    } else {
+        let active = directory.people().values().filter(|p| p.is_active()).count();
+        let value = serde_json::json!({ "active": active, "people": directory.people().len(), "teams": directory.teams().len(), "revision": directory.revision() });
+        context.print(&value, || format!("{active} active people of {}, {} teams, as of event {}", directory.people().len(), directory.teams().len(), directory.revision()));
+    }
+    Ok(Done::Yes)
+}

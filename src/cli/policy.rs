@@ -1,0 +1,210 @@
+//! `policy check`, `test`, `explain`, `scaffold`.
+
+use std::{collections::{BTreeMap, BTreeSet}, path::{Path, PathBuf}, sync::Arc};
+
+use clap::Subcommand;
+
+use super::{Context, Done, Outcome};
+use crate::{
+    clock,
+    directory::{Directory, plan},
+    domain::{
+        decision::{Effect, Inquiry},
+        duration::Duration,
+        id::{GroupId, PersonId, TeamId},
+        problem::Severity,
+    },
+    folder,
+    policy::{self, Checked, Engine, Known, PolicyFiles, PolicySet, examples, render, scaffold},
+    startup::read_people,
+};
+
+/// Policy files.
+#[derive(Subcommand)]
+pub enum PolicyCommand {
+    /// Tell every problem of every file at once. Exit 1 when there is an error.
+    Check {
+        /// Folder; `policy.source` when left out.
+        folder: Option<PathBuf>,
+    },
+    /// Run the examples of the group files. Exit 1 when one fails.
+    Test {
+        /// Folder; `policy.source` when left out.
+        folder: Option<PathBuf>,
+    },
+    /// Tell how a request would be decided, rule by rule. Exit 1 when it would be denied.
+    Explain {
+        /// Who.
+        #[arg(long)]
+        person: PersonId,
+        /// Which group.
+        #[arg(long)]
+        group: GroupId,
+        /// How long, like 8h; the group's default when left out.
+        #[arg(long = "for", value_name = "DURATION")]
+        duration: Option<Duration>,
+        /// Groups they would hold.
+        #[arg(long, value_delimiter = ',')]
+        holds: Vec<GroupId>,
+    },
+    /// Write a starter policy for the groups of a Backstage catalogue.
+    Scaffold {
+        /// Catalogue file or folder.
+        #[arg(long)]
+        backstage: PathBuf,
+        /// CSV of group,person: who answers for what.
+        #[arg(long)]
+        owners: PathBuf,
+        /// Who answers where nobody is named, like team:infra; at least two people.
+        #[arg(long)]
+        fallback_owner: String,
+        /// Folder to write; nothing in it is overwritten.
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+/// The people that files may name: those of `directory.source`, or of the catalogue that was imported.
+pub(super) fn people(context: &Context) -> Result<Directory, String> {
+    if context.settings.directory.source.is_empty() {
+        return Ok(Directory::default());
+    }
+    let (source, problems) = read_people(Path::new(&context.settings.directory.source))?;
+    if let Some(errors) = crate::startup::errors_of(&problems) {
+        return Err(errors);
+    }
+    Ok(plan::apply(&Directory::default(), &plan::plan(&Directory::default(), &source).changes, 1))
+}
+
+fn known(context: &Context, directory: &Directory) -> Known {
+    Known {
+        people: directory.people().values().filter(|p| p.is_active()).map(|p| p.id.clone()).collect(),
+        teams: directory.teams().keys().map(|id| (id.clone(), directory.members(id).len())).collect(),
+        connectors: context.settings.connectors(),
+        ..Known::default()
+    }
+}
+
+fn read(context: &Context, given: Option<PathBuf>) -> Result<PolicyFiles, String> {
+    let path = given.unwrap_or_else(|| PathBuf::from(&context.settings.policy.source));
+    folder::read(&path, folder::POLICY_ENDINGS)
+}
+
+fn checked(context: &Context, folder: Option<PathBuf>, directory: &Directory) -> Result<(Checked, usize), String> {
+    let files = read(context, folder)?;
+    Ok((policy::check(&files, &known(context, directory), &context.settings.policy.timezone), files.len()))
+}
+
+fn usable(context: &Context, folder: Option<PathBuf>, directory: &Directory) -> Result<Arc<PolicySet>, String> {
+    let (checked, _) = checked(context, folder, directory)?;
+    checked.set.ok_or_else(|| {
+        let errors: Vec<String> = checked.problems.iter().filter(|p| p.severity == Severity::Error).map(render::text).collect();
+        errors.join("\n\n")
+    })
+}
+
+pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
+    match command {
+        PolicyCommand::Check { folder } => {
+            let directory = people(context)?;
+            let (checked, files) = checked(context, folder, &directory)?;
+            let value = serde_json::json!({ "problems": checked.problems, "revision": checked.set.as_ref().map(|s| s.revision()) });
+            context.print(&value, || {
+                let mut text: Vec<String> = checked.problems.iter().map(render::text).collect();
+                let end = match &checked.set {
+                    Some(set) => format!("{} groups, {} guardrails in {files} files: revision {}", set.groups().len(), set.guardrails().len(), set.revision().short()),
+                    None => "the set cannot be used".to_owned(),
+                };
+                text.push(format!("{}; {end}", render::summary(&checked.problems)));
+                text.join("\n\n")
+            });
+            Ok(if checked.set.is_some() { Done::Yes } else { Done::No })
+        }
+        PolicyCommand::Test { folder } => {
+            let directory = people(context)?;
+            let set = usable(context, folder, &directory)?;
+            let ancestors: BTreeMap<TeamId, BTreeSet<TeamId>> =
+                directory.teams().keys().map(|t| (t.clone(), directory.ancestors(t).into_iter().collect())).collect();
+            let report = examples::run(set, &ancestors, clock::system()());
+            let failed = report.runs.iter().filter(|r| r.failure.is_some()).count();
+            let runs: Vec<_> = report.runs.iter().map(|r| serde_json::json!({ "group": r.group, "file": r.file, "line": r.line, "failure": r.failure, "decision": r.decision })).collect();
+            context.print(&serde_json::json!({ "examples": runs, "failed": failed, "rules_without_example": report.uncovered }), || {
+                let mut text = Vec::new();
+                for run in report.runs.iter().filter(|r| r.failure.is_some()) {
+                    text.push(format!("{}:{}: {}", run.file, run.line, run.failure.as_deref().unwrap_or_default()));
+                    text.extend(run.decision.reasons.iter().map(|r| format!("    {}{}", r.rule.as_ref().map(|n| format!("\"{n}\" ")).unwrap_or_default(), r.text)));
+                }
+                let covered = report.rules - report.uncovered.len();
+                text.push(format!("{} passed, {failed} failed; {covered} of {} rules are reached by an example", report.runs.len() - failed, report.rules));
+                text.join("\n")
+            });
+            Ok(if failed == 0 { Done::Yes } else { Done::No })
+        }
+        PolicyCommand::Explain { person, group, duration, holds } => explain(context, &person, &group, duration, &holds),
+        PolicyCommand::Scaffold { backstage, owners, fallback_owner, out } => write_scaffold(context, &backstage, &owners, &fallback_owner, &out),
+    }
+}
+
+fn explain(context: &Context, person: &PersonId, group: &GroupId, duration: Option<Duration>, holds: &[GroupId]) -> Outcome {
+    let directory = people(context)?;
+    let set = usable(context, None, &directory)?;
+    let subject = directory.subject(person.as_str()).ok_or_else(|| format!("there is no person `{person}` in `directory.source`"))?;
+    if set.group(group.as_str()).is_none() {
+        let near = set.nearest_group(group.as_str()).map(|g| format!("; did you mean `{g}`?")).unwrap_or_default();
+        return Err(format!("there is no group `{group}`{near}"));
+    }
+    let engine = Engine::new(Arc::clone(&set), directory.subjects());
+    let holds: BTreeSet<GroupId> = holds.iter().cloned().collect();
+    let hour = Duration::hours(1).unwrap_or(Duration::MAX);
+    let inquiry = |duration| Inquiry { subject, group, duration, has_justification: true, now: clock::system()(), holds: &holds, break_glass: false };
+    let duration = duration.or_else(|| engine.default_duration(&inquiry(hour))).unwrap_or(hour);
+    let decision = engine.decide(&inquiry(duration));
+    context.print(&decision, || {
+        let outcome = match decision.effect {
+            Effect::Grant => "granted at once",
+            Effect::Approve => "put before people",
+            Effect::Deny => "denied",
+        };
+        let mut text = vec![format!("{} asking for {group} for {}: {outcome}", subject.person.name, duration.in_words())];
+        text.extend(decision.reasons.iter().map(|r| match &r.rule {
+            Some(rule) => format!("  \"{rule}\" {}", r.text),
+            None => format!("  {}", r.text),
+        }));
+        text.push(format!("  {} guardrails evaluated, {} forbid", decision.guardrails_evaluated, decision.guardrails.len()));
+        text.extend(decision.suggestions.iter().map(|s| format!("  what would change it: {}", s.text())));
+        text.join("\n")
+    });
+    Ok(if decision.effect == Effect::Deny { Done::No } else { Done::Yes })
+}
+
+fn write_scaffold(context: &Context, backstage: &Path, owners: &Path, fallback: &str, out: &Path) -> Outcome {
+    let catalogue = super::directory::read_catalogue(backstage)?;
+    let text = std::fs::read_to_string(owners).map_err(|e| format!("cannot read `{}`: {e}", owners.display()))?;
+    let owners = scaffold::read_owners(&text)?;
+    let groups: Vec<scaffold::SourceGroup> = catalogue
+        .groups
+        .values()
+        .map(|g| scaffold::SourceGroup { name: g.name.clone(), title: g.title.clone(), description: g.description.clone(), parent: g.parent.clone(), members: g.members.len() })
+        .collect();
+    let people: BTreeSet<String> = catalogue.source.people.keys().map(ToString::to_string).collect();
+    let team = fallback.strip_prefix("team:").ok_or_else(|| format!("`--fallback-owner {fallback}`: expected team:ID"))?;
+    let size = catalogue.groups.get(team).map(|g| g.members.len());
+    let plan = scaffold::plan(&groups, &owners, &people, team, size)?;
+    let taken: Vec<&String> = plan.files.keys().filter(|path| out.join(path).exists()).collect();
+    if let Some(first) = taken.first() {
+        return Err(format!("`{}` exists already ({} of the files do); nothing was written", out.join(first).display(), taken.len()));
+    }
+    for (path, content) in &plan.files {
+        let path = out.join(path);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(|e| format!("cannot make `{}`: {e}", parent.display()))?;
+        }
+        std::fs::write(&path, content).map_err(|e| format!("cannot write `{}`: {e}", path.display()))?;
+    }
+    context.print(&serde_json::json!({ "files": plan.files.keys().collect::<Vec<_>>(), "notes": plan.notes }), || {
+        let mut text: Vec<String> = plan.notes.clone();
+        text.push(format!("{} files written to {}; check them with: bandpass policy check {}", plan.files.len(), out.display(), out.display()));
+        text.join("\n")
+    });
+    Ok(Done::Yes)
+}

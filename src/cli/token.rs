@@ -1,0 +1,133 @@
+//! `token create`, `list`, `revoke`.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use clap::Subcommand;
+
+use super::{Context, Done, Outcome, connection::Connection};
+use crate::{
+    auth::session::{fresh_secret, secret_hash},
+    domain::{command::{Answer, Command}, duration::Duration, id::{PersonId, TokenId}, token::Scope},
+    store::{db::Location, read::Reader},
+};
+
+/// Personal access tokens.
+#[derive(Subcommand)]
+pub enum TokenCommand {
+    /// Make one; its secret is shown once and kept nowhere.
+    Create {
+        /// Whose.
+        #[arg(long, required_unless_present = "people_file")]
+        person: Option<PersonId>,
+        /// One for each id of a file, a line each; printed as lines of JSON.
+        #[arg(long, conflicts_with = "person")]
+        people_file: Option<PathBuf>,
+        /// read, request, approve, audit, admin; separated by commas.
+        #[arg(long, value_delimiter = ',', default_value = "read,request")]
+        scopes: Vec<String>,
+        /// For how long, at most 90d.
+        #[arg(long, default_value = "30d")]
+        expires: Duration,
+        /// What it is for.
+        #[arg(long, default_value = "")]
+        label: String,
+        /// The first admin of a new installation; only on the service's own machine.
+        #[arg(long)]
+        admin: bool,
+    },
+    /// Show tokens, without their secrets.
+    List {
+        /// Only of this person.
+        #[arg(long)]
+        person: Option<PersonId>,
+    },
+    /// Revoke one.
+    Revoke {
+        /// Which.
+        token: TokenId,
+    },
+}
+
+pub async fn run(context: &Context, command: TokenCommand) -> Outcome {
+    match command {
+        TokenCommand::Create { person, people_file, scopes, expires, label, admin } => {
+            let mut wanted: BTreeSet<Scope> = scopes
+                .iter()
+                .map(|s| Scope::parse(s.trim()).ok_or_else(|| format!("there is no scope `{s}`; scopes are read, request, approve, audit, admin")))
+                .collect::<Result<_, _>>()?;
+            if admin {
+                wanted.insert(Scope::Admin);
+            }
+            let people: Vec<PersonId> = match (&person, &people_file) {
+                (Some(person), _) => vec![person.clone()],
+                (None, Some(file)) => {
+                    let text = std::fs::read_to_string(file).map_err(|e| format!("cannot read `{}`: {e}", file.display()))?;
+                    text.lines().filter(|l| !l.trim().is_empty()).map(|l| l.trim().parse().map_err(|e: crate::domain::id::InvalidId| e.to_string())).collect::<Result<_, _>>()?
+                }
+                (None, None) => return Err("say --person or --people-file".to_owned()),
+            };
+            let mut connection = Connection::open(&context.settings).await?;
+            let mut outcome = Ok(Done::Yes);
+            for person in people {
+                let secret = fresh_secret()?;
+                let command = Command::CreateToken {
+                    person: person.clone(),
+                    secret_sha256: secret_hash(&secret),
+                    scopes: wanted.clone(),
+                    label: label.clone(),
+                    lifetime: expires,
+                    first_admin: admin,
+                };
+                match connection.send(command).await {
+                    Ok(Ok(Answer::Token { token })) if people_file.is_some() => {
+                        println!("{}", serde_json::json!({ "person": person, "id": token.id, "token": secret }));
+                    }
+                    Ok(Ok(Answer::Token { token })) => {
+                        let value = serde_json::json!({ "person": person, "id": token.id, "token": secret, "scopes": token.scopes, "expires_at": token.expires_at });
+                        context.print(&value, || {
+                            let scopes: Vec<&str> = token.scopes.iter().map(|s| s.as_str()).collect();
+                            format!("{secret}\n\nShown once. Token {} of {person}, scopes {}, until {}.", token.id, scopes.join(", "), token.expires_at)
+                        });
+                    }
+                    Ok(Ok(_)) => outcome = Err("the ledger answered something else".to_owned()),
+                    Ok(Err(refusal)) => outcome = Err(refusal.to_string()),
+                    Err(error) => outcome = Err(error),
+                }
+                if outcome.is_err() {
+                    break;
+                }
+            }
+            connection.close().await;
+            outcome
+        }
+        TokenCommand::List { person } => {
+            let reader = Reader::new(Location::parse(context.settings.database.url.reveal())?, 1);
+            let tokens = reader.tokens(person).await.map_err(|e| e.to_string())?;
+            let shown: Vec<_> = tokens
+                .iter()
+                .map(|t| serde_json::json!({ "id": t.id, "person": t.person, "scopes": t.scopes, "label": t.label, "created_at": t.created_at, "expires_at": t.expires_at, "revoked_at": t.revoked_at }))
+                .collect();
+            context.print(&shown, || {
+                let mut text: Vec<String> = tokens
+                    .iter()
+                    .map(|t| {
+                        let scopes: Vec<&str> = t.scopes.iter().map(|s| s.as_str()).collect();
+                        let state = t.revoked_at.map_or_else(|| format!("until {}", t.expires_at), |r| format!("revoked {r}"));
+                        format!("{}  {:<24} {:<24} {state}  {}", t.id, t.person, scopes.join(","), t.label)
+                    })
+                    .collect();
+                text.push(format!("{} tokens", tokens.len()));
+                text.join("\n")
+            });
+            Ok(Done::Yes)
+        }
+        TokenCommand::Revoke { token } => {
+            let mut connection = Connection::open(&context.settings).await?;
+            let answer = connection.send(Command::RevokeToken { token }).await;
+            connection.close().await;
+            answer?.map_err(|r| r.to_string())?;
+            context.print(&serde_json::json!({ "revoked": token }), || format!("{token} is revoked"));
+            Ok(Done::Yes)
+        }
+    }
+}

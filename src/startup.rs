@@ -1,0 +1,282 @@
+//! Building the whole service from settings: the door of `serve`, of the writing commands, and of the tests.
+
+use std::{fs::File, path::{Path, PathBuf}, sync::Arc};
+
+use tokio::sync::watch;
+
+use crate::{
+    admin,
+    audit::checkpoint::Signer,
+    clock::Clock,
+    connector::{ConnectorConfig, Registry},
+    directory::{backstage, plan::{self, ImportPlan, Source}, table},
+    domain::{command::Command, problem::{Problem, Severity}},
+    folder,
+    jobs::{deliver, expire, policy_source::{Load, PolicyFolder}},
+    ledger::{Ledger, LedgerConfig, Limits},
+    policy::render,
+    settings::{Settings, SigninMode},
+    store::{db::Location, migrate, read::Reader, tamper},
+};
+
+/// Why a service does not start; a person reads it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(pub String);
+
+impl<E: std::error::Error> From<E> for StartError
+where
+    E: NotStartError,
+{
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Errors that become a [`StartError`] by their text.
+pub trait NotStartError {}
+impl NotStartError for crate::store::read::StoreError {}
+impl NotStartError for crate::ledger::LedgerError {}
+impl NotStartError for std::io::Error {}
+
+/// The core of a service: database, ledger and what they need; no web, no jobs.
+pub struct Core {
+    /// Where the data is.
+    pub location: Location,
+    /// The ledger.
+    pub ledger: Ledger,
+    /// Readers.
+    pub reader: Reader,
+    /// Held while this process may write a SQLite file.
+    lock: Option<File>,
+}
+
+/// Takes the lock that keeps a second process from writing the same SQLite file.
+fn take_lock(location: &Location) -> Result<Option<File>, StartError> {
+    let Location::Sqlite(path) = location else { return Ok(None) };
+    let lock = PathBuf::from(format!("{}.lock", path.display()));
+    if let Some(folder) = lock.parent().filter(|f| !f.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|e| StartError(format!("cannot make the folder `{}`: {e}", folder.display())))?;
+    }
+    let file = File::options().create(true).truncate(false).write(true).open(&lock).map_err(|e| StartError(format!("cannot open `{}`: {e}", lock.display())))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(_) => Err(StartError(format!(
+            "another process has `{}` open for writing; SQLite has one writer (PostgreSQL is for more than one replica)",
+            path.display()
+        ))),
+    }
+}
+
+impl Core {
+    /// Opens the database (migrating a SQLite file), tries to tamper with the log, and starts the ledger. Blocks.
+    ///
+    /// # Errors
+    /// [`StartError`] when anything is not as it must be.
+    pub fn open(settings: &Settings, clock: &Clock) -> Result<Self, StartError> {
+        let location = Location::parse(settings.database.url.reveal()).map_err(StartError)?;
+        let lock = take_lock(&location)?;
+        match &location {
+            Location::Sqlite(_) => {
+                migrate::migrate(&location, None)?;
+            }
+            Location::Postgres(_) => {
+                let pending = migrate::pending(&location)?;
+                if !pending.is_empty() {
+                    return Err(StartError(format!("the database lacks {} migration(s); run `bandpass db migrate`", pending.len())));
+                }
+            }
+        }
+        let worked = tamper::statements_that_tamper(&location)?;
+        if !worked.is_empty() {
+            let list = worked.join("\n  ");
+            return Err(StartError(format!("the audit log can be tampered with, so the service does not start; these worked in a rolled-back try:\n  {list}")));
+        }
+        let reader = Reader::new(location.clone(), settings.database.readers);
+        let config = LedgerConfig {
+            location: location.clone(),
+            limits: Limits { deny_cooldown: settings.policy.deny_cooldown, requests_per_hour: settings.requests.per_person_per_hour },
+            queue: settings.ledger.queue,
+            batch: settings.ledger.batch,
+            connectors: settings.connectors(),
+            timezone: settings.policy.timezone.clone(),
+            clock: Arc::clone(clock),
+        };
+        let ledger = Ledger::start(config, reader.clone())?;
+        Ok(Self { location, ledger, reader, lock })
+    }
+
+    /// Finishes what is queued, and lets the file go.
+    pub async fn close(self) {
+        self.ledger.stop().await;
+        drop(self.lock);
+    }
+}
+
+/// Reads every file of people in a folder (or one file) as one source.
+///
+/// # Errors
+/// A sentence when it cannot be read; problems of its files come with the source.
+pub fn read_people(path: &Path) -> Result<(Source, Vec<Problem>), String> {
+    let files = folder::read(path, folder::PEOPLE_ENDINGS)?;
+    let (mut problems, mut source) = (Vec::new(), Source::default());
+    let (mut catalogue, mut memberships) = (backstage::Catalogue::default(), Vec::new());
+    for (name, bytes) in &files {
+        let text = std::str::from_utf8(bytes).map_err(|_| format!("`{name}` is not UTF-8"))?;
+        match name.rsplit('.').next() {
+            Some("csv") => problems.extend(table::read_csv(name, text, &mut source)),
+            Some("yaml" | "yml") => backstage::read(name, text, &mut catalogue, &mut memberships),
+            _ => problems.extend(table::read_toml(name, text, &mut source)),
+        }
+    }
+    let catalogue = backstage::finish(catalogue, memberships);
+    problems.extend(catalogue.problems);
+    source.teams.extend(catalogue.source.teams);
+    source.people.extend(catalogue.source.people);
+    problems.extend(table::check(&path.display().to_string(), &source));
+    Ok((source, problems))
+}
+
+/// The errors of some problems as text, or nothing.
+pub fn errors_of(problems: &[Problem]) -> Option<String> {
+    let errors: Vec<String> = problems.iter().filter(|p| p.severity == Severity::Error).map(render::text).collect();
+    (!errors.is_empty()).then(|| errors.join("\n\n"))
+}
+
+impl Core {
+    /// Brings the configured people in: a first start takes them all; a later one takes what changed, within the bound.
+    ///
+    /// # Errors
+    /// When the source is broken, or would drop too many.
+    pub async fn import_configured_people(&self, settings: &Settings) -> Result<(), StartError> {
+        if settings.directory.source.is_empty() {
+            return Ok(());
+        }
+        let path = PathBuf::from(&settings.directory.source);
+        let (source, problems) = tokio::task::spawn_blocking(move || read_people(&path)).await.map_err(|e| StartError(e.to_string()))?.map_err(StartError)?;
+        if let Some(errors) = errors_of(&problems) {
+            return Err(StartError(format!("`directory.source` has errors:\n{errors}")));
+        }
+        let snapshot = self.ledger.snapshot();
+        let plan = plan::plan(&snapshot.directory, &source);
+        self.import(plan, &settings.directory.source, settings.directory.max_leave_share, false).await.map(drop)
+    }
+
+    /// Records what an import changes; answers how many events it took.
+    ///
+    /// # Errors
+    /// When it would drop too many people, or give an account to another.
+    pub async fn import(&self, plan: ImportPlan, source: &str, max_share: f64, confirmed: bool) -> Result<usize, StartError> {
+        if !plan.refused.is_empty() {
+            return Err(StartError(plan.refused.join("\n")));
+        }
+        if !confirmed {
+            plan.check_shrink(max_share).map_err(|e| StartError(e.to_string()))?;
+        }
+        if plan.changes.is_empty() {
+            return Ok(0);
+        }
+        let changed = plan.changes.len();
+        let expected_revision = self.ledger.snapshot().directory.revision();
+        let command = Command::ChangeDirectory { changes: plan.changes, source: source.to_owned(), expected_revision };
+        let reply = self.ledger.act("directory", command).await?;
+        reply.answer.map_err(|e| StartError(e.to_string()))?;
+        Ok(changed)
+    }
+}
+
+/// The connectors that settings name.
+///
+/// # Errors
+/// A sentence for each that cannot be built.
+pub fn registry(settings: &Settings) -> Result<Registry, StartError> {
+    let configs = settings.connector.iter().map(|c| ConnectorConfig {
+        name: c.name.clone(),
+        kind: c.kind.clone(),
+        url: c.url.reveal().to_owned(),
+        allowed_roles: c.allowed_roles.clone(),
+    });
+    Registry::build(configs).map_err(|problems| StartError(problems.join("\n")))
+}
+
+/// Limits of development sign-in that settings alone can break (semantics.md, 31).
+fn check_signin(settings: &Settings) -> Result<(), StartError> {
+    if settings.signin.mode == SigninMode::Oidc {
+        return Err(StartError("`signin.mode = \"oidc\"` comes with a later version; until then only `development` exists".to_owned()));
+    }
+    let loopback = |host: &str| host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    let host = settings.server.public_url.split_once("://").map_or("", |(_, rest)| rest).split('/').next().unwrap_or_default();
+    let host = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(host, _)| host);
+    if !loopback(host) || !settings.server.listen.ip().is_loopback() {
+        return Err(StartError(
+            "development sign-in lets everybody be anybody, so it works only on a loopback address: set `server.listen` and `server.public_url` to one".to_owned(),
+        ));
+    }
+    if let Some(real) = settings.connector.iter().find(|c| c.kind != "memory").filter(|_| !settings.signin.development_real_targets) {
+        return Err(StartError(format!(
+            "development sign-in with the real target `{}`: anybody on this machine could grant themselves access there; if that is meant, set `signin.development_real_targets = true`",
+            real.name
+        )));
+    }
+    Ok(())
+}
+
+/// A running service.
+pub struct Application {
+    /// Database and ledger.
+    pub core: Core,
+    /// Where it listens.
+    pub address: std::net::SocketAddr,
+    server: actix_web::dev::Server,
+    stop: watch::Sender<bool>,
+}
+
+impl Application {
+    /// Builds everything and binds the address; nothing is served before [`Application::run`].
+    ///
+    /// # Errors
+    /// [`StartError`] says what is wrong and what to do.
+    pub async fn build(settings: Settings, clock: Clock) -> Result<Self, StartError> {
+        check_signin(&settings)?;
+        let registry = registry(&settings)?;
+        std::fs::create_dir_all(&settings.run.folder)
+            .map_err(|e| StartError(format!("cannot make the folder `{}`: {e}", settings.run.folder.display())))?;
+        let signer = Arc::new(Signer::open(&settings.audit.key_file, &settings.audit.origin).map_err(StartError)?);
+        let core = {
+            let (settings, clock) = (settings.clone(), Arc::clone(&clock));
+            tokio::task::spawn_blocking(move || Core::open(&settings, &clock)).await.map_err(|e| StartError(e.to_string()))??
+        };
+        let first_start = core.ledger.snapshot().in_force.is_none();
+        core.import_configured_people(&settings).await?;
+        let policy = PolicyFolder { path: PathBuf::from(&settings.policy.source), every: std::time::Duration::from_secs(settings.policy.poll_seconds.max(1)) };
+        match policy.load(&core.ledger).await.map_err(StartError)? {
+            Load::InForce => {}
+            Load::Refused(problems) if core.ledger.snapshot().in_force.is_none() => {
+                let errors = errors_of(&problems).unwrap_or_default();
+                return Err(StartError(format!("`{}` has errors, and there is no earlier policy to go on with:\n{errors}", settings.policy.source)));
+            }
+            Load::Refused(_) => tracing::error!("starting with the last good policy; see /policy"),
+        }
+        if first_start && settings.run.seed_requests {
+            crate::sample::file_requests(&core.ledger, &settings).await;
+        }
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(expire::run(core.ledger.clone(), core.reader.clone(), stopped.clone()));
+        tokio::spawn(deliver::run(core.ledger.clone(), core.reader.clone(), registry, stopped.clone()));
+        tokio::spawn(policy.follow(core.ledger.clone(), stopped.clone()));
+        admin::serve(&settings.run.folder, core.ledger.clone(), stopped)?;
+        let (server, address) = crate::web::serve(&core.ledger, &core.reader, &settings, signer, clock).map_err(StartError)?;
+        Ok(Self { core, address, server, stop })
+    }
+
+    /// Serves until the process is asked to stop; then finishes what is in hand.
+    ///
+    /// # Errors
+    /// When the server itself fails.
+    pub async fn run(self) -> Result<(), StartError> {
+        let outcome = self.server.await;
+        let _ = self.stop.send(true);
+        self.core.close().await;
+        outcome.map_err(|e| StartError(e.to_string()))
+    }
+}

@@ -1,0 +1,45 @@
+//! Health, metrics, and the policy in force.
+
+use actix_web::{HttpResponse, web::{Data, Json}};
+use serde_json::json;
+
+use super::shapes::PolicyShape;
+use crate::web::{AppState, Known, problem::Problem};
+
+/// The process answers.
+#[utoipa::path(get, path = "/healthz", tag = "service", responses((status = 200, body = String)))]
+pub async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Whether the service decides: 503 when it does not; `degraded` when the newest policy cannot be used.
+#[utoipa::path(get, path = "/readyz", tag = "service", responses((status = 200, body = Object), (status = 503, body = Object)))]
+pub async fn readyz(state: Data<AppState>) -> HttpResponse {
+    let snapshot = state.ledger.snapshot();
+    let database = state.reader.head().await.is_ok();
+    let deciding = state.ledger.is_deciding() && snapshot.in_force.is_some();
+    let errors = snapshot.problems.iter().filter(|p| p.severity == crate::domain::problem::Severity::Error).count();
+    let word = match (database && deciding, errors) {
+        (false, _) => "not ready",
+        (true, 0) => "ready",
+        (true, _) => "degraded",
+    };
+    let body = json!({
+        "status": word, "database": database, "deciding": deciding, "policy_revision": snapshot.in_force,
+        "policy_errors": errors, "frozen": snapshot.frozen,
+    });
+    if word == "not ready" { HttpResponse::ServiceUnavailable().json(body) } else { HttpResponse::Ok().json(body) }
+}
+
+/// Counters for Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "service", responses((status = 200, body = String, content_type = "text/plain")))]
+pub async fn metrics(state: Data<AppState>) -> Result<HttpResponse, Problem> {
+    let backlog = state.reader.delivery_backlog().await?;
+    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(state.metrics.text(&state.ledger, backlog)))
+}
+
+/// The policy in force: revision, age, problems of the source's newest state.
+#[utoipa::path(get, path = "/api/v1/policy", tag = "service", responses((status = 200, body = PolicyShape), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
+pub async fn policy(state: Data<AppState>, caller: Known) -> Json<PolicyShape> {
+    Json(PolicyShape::new(&caller.snapshot, state.ledger.now()))
+}

@@ -1,0 +1,378 @@
+//! What the API answers.
+
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::{
+    domain::{decision::Decision, delivery::Delivery, grant::Grant, group::Group, person::Person, request::Request},
+    ledger::Snapshot,
+    store::read::AuditRow,
+};
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct List<T> {
+    /// The items, newest first.
+    pub items: Vec<T>,
+    /// Opaque cursor of the next page; null on the last.
+    pub next: Option<String>,
+}
+
+/// A decision with everything that explains it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DecisionShape {
+    /// `grant`, `approve` or `deny`.
+    pub effect: String,
+    /// The rule that decided.
+    pub rule: Option<String>,
+    /// Every rule read, in order, and whatever else mattered: `{kind, rule, text}`.
+    #[schema(value_type = Vec<Object>)]
+    pub reasons: Value,
+    /// Guardrails and conflicts that forbid: `{id, reason, fix, failed}`.
+    #[schema(value_type = Vec<Object>)]
+    pub guardrails: Value,
+    /// What would change the answer.
+    #[schema(value_type = Vec<Object>)]
+    pub suggestions: Value,
+    /// Content hash of the policy set.
+    pub policy_revision: String,
+}
+
+impl From<&Decision> for DecisionShape {
+    fn from(d: &Decision) -> Self {
+        let value = |v: Result<Value, serde_json::Error>| v.unwrap_or(Value::Null);
+        let effect = match d.effect {
+            crate::domain::decision::Effect::Grant => "grant",
+            crate::domain::decision::Effect::Approve => "approve",
+            crate::domain::decision::Effect::Deny => "deny",
+        };
+        Self {
+            effect: effect.to_owned(),
+            rule: d.rule.clone(),
+            reasons: value(serde_json::to_value(&d.reasons)),
+            guardrails: value(serde_json::to_value(&d.guardrails)),
+            suggestions: value(serde_json::to_value(&d.suggestions)),
+            policy_revision: d.policy_revision.to_string(),
+        }
+    }
+}
+
+/// A grant.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct GrantShape {
+    /// Id.
+    pub id: String,
+    /// Who holds.
+    pub person: String,
+    /// What.
+    pub group: String,
+    /// From (RFC 3339 UTC).
+    pub starts_at: String,
+    /// To.
+    pub expires_at: String,
+    /// `active`, `revoked` or `expired`.
+    pub status: String,
+    /// When it ended.
+    pub ended_at: Option<String>,
+    /// The request behind it.
+    pub request: Option<String>,
+    /// The rule that gave it.
+    pub rule: String,
+    /// `request` or `adopted`.
+    pub provenance: String,
+}
+
+impl From<&Grant> for GrantShape {
+    fn from(g: &Grant) -> Self {
+        Self {
+            id: g.id.to_string(),
+            person: g.person.to_string(),
+            group: g.group.to_string(),
+            starts_at: g.starts_at.to_string(),
+            expires_at: g.ends_at.to_string(),
+            status: g.status.as_str().to_owned(),
+            ended_at: g.ended_at.map(|t| t.to_string()),
+            request: g.request.map(|r| r.to_string()),
+            rule: g.rule.clone(),
+            provenance: g.provenance.as_str().to_owned(),
+        }
+    }
+}
+
+/// A request.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RequestShape {
+    /// Id.
+    pub id: String,
+    /// `pending`, `granted`, `denied`, `withdrawn` or `expired`.
+    pub status: String,
+    /// Who would hold it.
+    pub person: String,
+    /// Who filed it.
+    pub filed_by: String,
+    /// What.
+    pub group: String,
+    /// For how long, like `8h`.
+    pub duration: String,
+    /// When it was filed.
+    pub submitted_at: String,
+    /// When it left `pending`.
+    pub decided_at: Option<String>,
+    /// Votes are taken until then.
+    pub deadline: Option<String>,
+    /// The rule that decided, or whose approval is asked.
+    pub rule: Option<String>,
+    /// The decision; null for a request whose decision is not part of this answer.
+    pub decision: Option<DecisionShape>,
+    /// The grant it started or extended.
+    pub grant: Option<GrantShape>,
+    /// What target systems have of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deliveries: Option<Vec<DeliveryShape>>,
+    /// Who has approved so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approvals: Option<Vec<String>>,
+    /// Who is asked now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approvers: Option<Vec<String>>,
+}
+
+impl RequestShape {
+    /// A request with what an answer to a command tells.
+    pub fn new(r: &Request, decision: Option<&Decision>, grant: Option<&Grant>) -> Self {
+        Self {
+            id: r.id.to_string(),
+            status: r.status.as_str().to_owned(),
+            person: r.person.to_string(),
+            filed_by: r.filed_by.to_string(),
+            group: r.group.to_string(),
+            duration: r.duration.to_string(),
+            submitted_at: r.submitted_at.to_string(),
+            decided_at: r.decided_at.map(|t| t.to_string()),
+            deadline: r.deadline.map(|t| t.to_string()),
+            rule: r.rule.as_ref().map(|rule| rule.name.clone()),
+            decision: decision.map(DecisionShape::from),
+            grant: grant.map(GrantShape::from),
+            deliveries: None,
+            approvals: None,
+            approvers: None,
+        }
+    }
+}
+
+/// What a target system has of a request.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeliveryShape {
+    /// Id.
+    pub id: String,
+    /// `add` or `remove`.
+    pub action: String,
+    /// Connector.
+    pub connector: String,
+    /// Native name there.
+    pub name: String,
+    /// `queued`, `done` or `failing`.
+    pub state: String,
+    /// Why it fails, or a note.
+    pub note: Option<String>,
+    /// When the target had it.
+    pub done_at: Option<String>,
+}
+
+impl From<&Delivery> for DeliveryShape {
+    fn from(d: &Delivery) -> Self {
+        Self {
+            id: d.id.to_string(),
+            action: d.action.as_str().to_owned(),
+            connector: d.entitlement.connector.to_string(),
+            name: d.entitlement.name.clone(),
+            state: d.state.as_str().to_owned(),
+            note: d.note.clone(),
+            done_at: d.done_at.map(|t| t.to_string()),
+        }
+    }
+}
+
+/// A group.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct GroupShape {
+    /// Id.
+    pub id: String,
+    /// Name for people.
+    pub title: String,
+    /// What it gives.
+    pub description: String,
+    /// Who answers for it, like `team:data-platform`.
+    pub owner: Vec<String>,
+    /// `public`, `internal`, `confidential` or `restricted`.
+    pub sensitivity: String,
+    /// Labels.
+    pub tags: Vec<String>,
+    /// What members hold: `{connector, name}`.
+    #[schema(value_type = Vec<Object>)]
+    pub entitlements: Value,
+    /// Its rules as written: `{name, who, when, then, for, …}`.
+    #[schema(value_type = Vec<Object>)]
+    pub rules: Value,
+}
+
+impl From<&Group> for GroupShape {
+    fn from(g: &Group) -> Self {
+        Self {
+            id: g.id.to_string(),
+            title: g.title.clone(),
+            description: g.description.clone(),
+            owner: g.owner.iter().map(ToString::to_string).collect(),
+            sensitivity: g.sensitivity.as_str().to_owned(),
+            tags: g.tags.clone(),
+            entitlements: serde_json::to_value(&g.entitlements).unwrap_or(Value::Null),
+            rules: serde_json::to_value(&g.rules).unwrap_or(Value::Null),
+        }
+    }
+}
+
+/// A person, as everyone signed in may see them.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PersonShape {
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// E-mail, shown and never a key.
+    pub email: Option<String>,
+    /// Job title.
+    pub title: Option<String>,
+    /// Manager's id.
+    pub manager: Option<String>,
+    /// Main team's id.
+    pub team: Option<String>,
+    /// `active` or `left`.
+    pub status: String,
+}
+
+impl From<&Person> for PersonShape {
+    fn from(p: &Person) -> Self {
+        Self {
+            id: p.id.to_string(),
+            name: p.name.clone(),
+            email: p.email.clone(),
+            title: p.title.clone(),
+            manager: p.manager.as_ref().map(ToString::to_string),
+            team: p.team.as_ref().map(ToString::to_string),
+            status: if p.is_active() { "active" } else { "left" }.to_owned(),
+        }
+    }
+}
+
+/// A team.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TeamShape {
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub title: String,
+    /// What it does.
+    pub description: String,
+    /// The unit above.
+    pub parent: Option<String>,
+    /// Units below.
+    pub teams: Vec<String>,
+    /// Direct members.
+    pub members: Vec<PersonShape>,
+}
+
+/// An event of the audit log.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventShape {
+    /// Position in the log.
+    pub seq: i64,
+    /// When.
+    pub at: String,
+    /// Kind, like `request.granted`.
+    pub kind: String,
+    /// Who did it, like `person:ann`.
+    pub actor: String,
+    /// Whom it is about.
+    pub person: Option<String>,
+    /// What it is about.
+    pub group: Option<String>,
+    /// Which request.
+    pub request: Option<String>,
+    /// Which grant.
+    pub grant: Option<String>,
+    /// How it came out.
+    pub outcome: String,
+    /// By which rule.
+    pub rule: Option<String>,
+    /// Under which policy.
+    pub policy_revision: Option<String>,
+    /// One line that says why.
+    pub reason: Option<String>,
+    /// Everything personal that was recorded: reason, justification, facts, decision; null after an erasure.
+    #[schema(value_type = Object)]
+    pub personal: Value,
+    /// The hashed body.
+    #[schema(value_type = Object)]
+    pub body: Value,
+}
+
+impl From<&AuditRow> for EventShape {
+    fn from(row: &AuditRow) -> Self {
+        let personal: Value = row.personal.as_deref().and_then(|t| serde_json::from_str(t).ok()).unwrap_or(Value::Null);
+        Self {
+            seq: row.seq,
+            at: row.at.to_string(),
+            kind: row.kind.clone(),
+            actor: row.actor.clone(),
+            person: row.index.person.as_ref().map(ToString::to_string),
+            group: row.index.group.as_ref().map(ToString::to_string),
+            request: row.index.request.map(|r| r.to_string()),
+            grant: row.index.grant.map(|g| g.to_string()),
+            outcome: row.outcome.clone(),
+            rule: row.index.rule.clone(),
+            policy_revision: row.index.policy_revision.as_ref().map(ToString::to_string),
+            reason: personal.get("reason").and_then(Value::as_str).map(str::to_owned),
+            personal,
+            body: serde_json::from_str(&row.body).unwrap_or(Value::Null),
+        }
+    }
+}
+
+/// The policy in force.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PolicyShape {
+    /// Content hash.
+    pub revision: Option<String>,
+    /// Since when.
+    pub since: String,
+    /// Seconds since then.
+    pub age_seconds: i64,
+    /// Where it came from.
+    pub source: String,
+    /// Number of groups.
+    pub groups: usize,
+    /// Number of guardrails.
+    pub guardrails: usize,
+    /// Whether new grants are stopped.
+    pub frozen: bool,
+    /// What the newest state of the source suffers from.
+    #[schema(value_type = Vec<Object>)]
+    pub problems: Value,
+}
+
+impl PolicyShape {
+    /// As of a snapshot.
+    pub fn new(snapshot: &Snapshot, now: crate::domain::time::Time) -> Self {
+        Self {
+            revision: snapshot.in_force.as_ref().map(ToString::to_string),
+            since: snapshot.policy_since.to_string(),
+            age_seconds: now.seconds_since(snapshot.policy_since),
+            source: snapshot.policy_source.clone(),
+            groups: snapshot.policy.set().groups().len(),
+            guardrails: snapshot.policy.set().guardrails().len(),
+            frozen: snapshot.frozen,
+            problems: serde_json::to_value(&snapshot.problems).unwrap_or(Value::Null),
+        }
+    }
+}

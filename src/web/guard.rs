@@ -1,0 +1,168 @@
+//! What happens around every request: identify, authorise by the route's entry, bound the time, add headers, count.
+
+use std::{sync::Arc, time::{Duration, Instant}};
+
+use actix_web::{
+    HttpMessage, HttpResponse,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{Method, header},
+    middleware::Next,
+    web::Data,
+};
+
+use super::{AppState, problem::Problem, routes};
+use crate::{
+    auth::{Caller, access::Access, session},
+    ledger::fresh_id,
+};
+
+/// Longest time for a whole answer beyond the time for reading.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The middleware.
+pub async fn guard(state: Data<AppState>, request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let started = Instant::now();
+    let id = fresh_id().to_string();
+    let pattern = request.match_pattern();
+    let method = request.method().clone();
+    let path = request.path().to_owned();
+    let http = request.request().clone();
+    let limit = Duration::from_secs(state.settings.server.read_timeout_seconds) + ANSWER_WITHIN;
+    let answered = tokio::time::timeout(limit, inside(&state, request, next, pattern.as_deref())).await;
+    let mut response = match answered {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => ServiceResponse::new(http, error_page(&path, &error)),
+        Err(_) => {
+            let problem = Problem::new(408, "too_slow", "Too slow", "the request did not arrive in time".to_owned());
+            let mut response = actix_web::ResponseError::error_response(&problem);
+            response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
+            ServiceResponse::new(http, response)
+        }
+    };
+    let status = response.status();
+    state.metrics.answered(pattern.as_deref().unwrap_or("none"), method.as_str(), status.as_u16(), started.elapsed());
+    let level_info = path != "/healthz" && path != "/readyz" && path != "/metrics";
+    if level_info {
+        tracing::info!(request.id = %id, method = %method, path = %path.escape_debug(), status = status.as_u16(), ms = started.elapsed().as_secs_f64() * 1000.0, "answered");
+    }
+    let headers = response.headers_mut();
+    let mut set = |name: header::HeaderName, value: &str| {
+        if let Ok(value) = header::HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    set(header::HeaderName::from_static("x-request-id"), &id);
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::REFERRER_POLICY, "same-origin");
+    set(header::CONTENT_SECURITY_POLICY, POLICY);
+    set(header::X_FRAME_OPTIONS, "DENY");
+    set(header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    if !path.starts_with("/assets/") {
+        set(header::CACHE_CONTROL, "no-store");
+    }
+    Ok(response)
+}
+
+fn wants_page(path: &str) -> bool {
+    !path.starts_with("/api/") && !matches!(path, "/healthz" | "/readyz" | "/metrics" | "/openapi.json")
+}
+
+fn error_page(path: &str, error: &actix_web::Error) -> HttpResponse {
+    let response = error.error_response();
+    if response.headers().get(header::CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"application/problem+json")) && !wants_page(path) {
+        return response;
+    }
+    let problem = match error.as_error::<Problem>() {
+        Some(problem) => problem.clone(),
+        None if response.status().is_server_error() => {
+            tracing::error!(%error, "a handler failed");
+            Problem::new(500, "failed", "Something failed here", "it was logged; nothing was changed".to_owned())
+        }
+        None => Problem::new(response.status().as_u16(), "malformed", "The request is malformed", error.to_string()),
+    };
+    if wants_page(path) { super::ui::errors::page(&problem) } else { actix_web::ResponseError::error_response(&problem) }
+}
+
+async fn inside(
+    state: &Data<AppState>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    pattern: Option<&str>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let path = request.path().to_owned();
+    let Some(pattern) = pattern else {
+        return Err(Problem::not_found("page").into());
+    };
+    let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
+    let Some(access) = routes::access(&method, pattern) else {
+        let allow = routes::methods(pattern).join(", ");
+        let mut problem = Problem::new(405, "wrong_method", "Wrong method", format!("`{path}` has {allow}"));
+        problem.allow = Some(allow);
+        return Err(problem.into());
+    };
+    if access != Access::Public || path == "/signin" {
+        match identify(state, &request).await {
+            Ok(caller) => {
+                if let Some(reason) = access.refuses(&caller) {
+                    state.refusals.note(&caller, &format!("{method} {pattern}"), "not_allowed", &path);
+                    return Err(Problem::not_allowed(reason).into());
+                }
+                if !matches!(method, Method::GET) && caller.token.is_none() {
+                    same_origin(state, &request)?;
+                }
+                request.extensions_mut().insert(Arc::new(caller));
+            }
+            Err(problem) if access == Access::Public => drop(problem),
+            Err(problem) if problem.status == 401 && wants_page(&path) && method == Method::GET => {
+                let target = format!("/signin?return_to={}", super::ui::encode(&request.uri().to_string()));
+                let response = HttpResponse::SeeOther().insert_header((header::LOCATION, target)).finish();
+                return Ok(request.into_response(response));
+            }
+            Err(problem) => return Err(problem.into()),
+        }
+    }
+    let response = next.call(request).await?;
+    Ok(response.map_into_boxed_body())
+}
+
+/// A change from a browser must come from our own pages: `Origin` is ours, or (older browsers) absent with a
+/// `Sec-Fetch-Site` that does not say otherwise. The form's token is checked by the handler as well.
+fn same_origin(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {
+    let foreign = || Problem::not_allowed("the request came from another site");
+    let headers = request.headers();
+    if let Some(site) = headers.get("sec-fetch-site")
+        && !matches!(site.as_bytes(), b"same-origin" | b"none")
+    {
+        return Err(foreign());
+    }
+    match headers.get(header::ORIGIN) {
+        Some(origin) if state.is_own_origin(origin.as_bytes()) => Ok(()),
+        Some(_) => Err(foreign()),
+        None => Ok(()),
+    }
+}
+
+/// Who calls: a bearer token, or a session cookie within the limits of development sign-in.
+async fn identify(state: &AppState, request: &ServiceRequest) -> Result<Caller, Problem> {
+    let snapshot = state.ledger.snapshot();
+    let now = state.ledger.now();
+    let active = |id: &str| snapshot.directory.person(id).filter(|p| p.is_active()).cloned();
+    if let Some(authorization) = request.headers().get(header::AUTHORIZATION) {
+        let secret = authorization.to_str().ok().and_then(|t| t.strip_prefix("Bearer ")).filter(|s| s.starts_with("bp_"));
+        let Some(secret) = secret else { return Err(Problem::unknown_caller("expected `Authorization: Bearer bp_…`")) };
+        let token = state.reader.token_by_secret(session::secret_hash(secret)).await?;
+        let token = token.filter(|t| t.revoked_at.is_none() && t.expires_at > now);
+        let Some(token) = token else { return Err(Problem::unknown_caller("this token is not known, has expired or was revoked")) };
+        let Some(person) = active(token.person.as_str()) else { return Err(Problem::unknown_caller("the token's owner has left")) };
+        return Ok(Caller::new(person, Some(token), String::new(), snapshot, &state.reader).await?);
+    }
+    let nobody = || Problem::unknown_caller("sign in, or send a token as `Authorization: Bearer bp_…`");
+    let cookie = request.cookie(session::COOKIE).ok_or_else(nobody)?;
+    state.check_development(request.request())?;
+    let session = state.sessions.read(cookie.value(), now).ok_or_else(nobody)?;
+    let person = active(session.person.as_str()).ok_or_else(nobody)?;
+    Ok(Caller::new(person, None, session.csrf, snapshot, &state.reader).await?)
+}

@@ -1,0 +1,62 @@
+//! Counters for Prometheus.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+
+use crate::ledger::Ledger;
+
+/// The service's counters.
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    seconds: HistogramVec,
+    ledger: IntGaugeVec,
+    deliveries: IntGaugeVec,
+}
+
+impl Metrics {
+    /// Registers every counter.
+    ///
+    /// # Errors
+    /// When two have one name.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let requests = IntCounterVec::new(Opts::new("bandpass_http_requests_total", "Answered requests"), &["route", "method", "status"])?;
+        let seconds = HistogramVec::new(
+            HistogramOpts::new("bandpass_http_seconds", "Time to answer").buckets(vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0]),
+            &["route"],
+        )?;
+        let ledger = IntGaugeVec::new(Opts::new("bandpass_ledger", "The ledger: batches, commands, events and failures so far, commands waiting, whether it decides, errors of the newest policy"), &["what"])?;
+        let deliveries = IntGaugeVec::new(Opts::new("bandpass_deliveries_open", "Deliveries that target systems do not have yet"), &["state"])?;
+        registry.register(Box::new(requests.clone()))?;
+        registry.register(Box::new(seconds.clone()))?;
+        registry.register(Box::new(ledger.clone()))?;
+        registry.register(Box::new(deliveries.clone()))?;
+        Ok(Self { registry, requests, seconds, ledger, deliveries })
+    }
+
+    /// Counts one answer.
+    pub fn answered(&self, route: &str, method: &str, status: u16, took: Duration) {
+        self.requests.with_label_values(&[route, method, &status.to_string()]).inc();
+        self.seconds.with_label_values(&[route]).observe(took.as_secs_f64());
+    }
+
+    /// Everything as text.
+    pub fn text(&self, ledger: &Ledger, backlog: (u64, u64)) -> String {
+        let stats = ledger.stats();
+        let set = |what: &str, value: u64| self.ledger.with_label_values(&[what]).set(i64::try_from(value).unwrap_or(i64::MAX));
+        set("batches", stats.batches.load(Ordering::Relaxed));
+        set("commands", stats.commands.load(Ordering::Relaxed));
+        set("events", stats.events.load(Ordering::Relaxed));
+        set("failures", stats.failures.load(Ordering::Relaxed));
+        set("waiting", u64::try_from(ledger.waiting()).unwrap_or(0));
+        set("deciding", u64::from(ledger.is_deciding()));
+        set("policy_problems", u64::try_from(ledger.snapshot().problems.len()).unwrap_or(0));
+        self.deliveries.with_label_values(&["queued"]).set(i64::try_from(backlog.0).unwrap_or(i64::MAX));
+        self.deliveries.with_label_values(&["failing"]).set(i64::try_from(backlog.1).unwrap_or(i64::MAX));
+        let mut bytes = Vec::new();
+        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut bytes);
+        String::from_utf8(bytes).unwrap_or_default()
+    }
+}

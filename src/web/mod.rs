@@ -1,0 +1,137 @@
+//! HTTP: the JSON API, the pages, health and metrics. Reads go handler -> authorise -> one store query -> answer; changes
+//! go to the ledger as commands.
+
+pub mod api;
+mod guard;
+mod limits;
+mod metrics;
+pub mod problem;
+mod refusals;
+pub mod routes;
+pub mod ui;
+
+use std::{future::{Ready, ready}, sync::Arc};
+
+use actix_web::{App, FromRequest, HttpMessage, HttpRequest, HttpServer, dev, middleware::from_fn, web};
+
+use crate::{
+    audit::checkpoint::Signer,
+    auth::{Caller, session::SessionKey},
+    clock::Clock,
+    ledger::Ledger,
+    settings::Settings,
+    store::read::Reader,
+};
+use problem::Problem;
+
+/// What handlers share.
+pub struct AppState {
+    /// The only writer.
+    pub ledger: Ledger,
+    /// Reads.
+    pub reader: Reader,
+    /// Configuration.
+    pub settings: Settings,
+    /// Signs sessions and cursors.
+    pub sessions: SessionKey,
+    /// Signs checkpoints.
+    pub signer: Arc<Signer>,
+    /// Counters.
+    pub metrics: metrics::Metrics,
+    /// Refused acts, gathered.
+    pub refusals: refusals::Refusals,
+    own_origins: Vec<String>,
+}
+
+impl AppState {
+    fn is_own_origin(&self, origin: &[u8]) -> bool {
+        self.own_origins.iter().any(|own| own.as_bytes() == origin)
+    }
+
+    /// Development sign-in works only from this machine, through no proxy, under a loopback name (semantics.md, 31).
+    ///
+    /// # Errors
+    /// 403 that says which limit was broken.
+    pub fn check_development(&self, request: &HttpRequest) -> Result<(), Problem> {
+        let peer = request.peer_addr().is_some_and(|a| a.ip().is_loopback());
+        let host = request.headers().get("host").and_then(|h| h.to_str().ok()).unwrap_or_default();
+        let own_host = self.own_origins.iter().any(|o| o.strip_prefix("http://") == Some(host));
+        let forwarded = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via"];
+        let proxied = forwarded.iter().any(|name| request.headers().contains_key(*name));
+        match (peer, own_host, proxied) {
+            (true, true, false) => Ok(()),
+            (false, ..) => Err(Problem::not_allowed("development sign-in works only from this machine")),
+            (_, false, _) => Err(Problem::not_allowed("development sign-in works only under the loopback address it listens on")),
+            (.., true) => Err(Problem::not_allowed("development sign-in does not work through a proxy")),
+        }
+    }
+}
+
+/// The caller that the guard identified.
+pub struct Known(pub Arc<Caller>);
+
+impl std::ops::Deref for Known {
+    type Target = Caller;
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl FromRequest for Known {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        let caller = request.extensions().get::<Arc<Caller>>().cloned();
+        ready(caller.map(Known).ok_or_else(|| Problem::unknown_caller("sign in first")))
+    }
+}
+
+/// Binds the address and builds the server.
+///
+/// # Errors
+/// A sentence when the address cannot be bound, or a key file not be read.
+pub fn serve(
+    ledger: &Ledger,
+    reader: &Reader,
+    settings: &Settings,
+    signer: Arc<Signer>,
+    _clock: Clock,
+) -> Result<(dev::Server, std::net::SocketAddr), String> {
+    let sessions = SessionKey::open(&settings.run.folder.join("session.key"))?;
+    let listener = std::net::TcpListener::bind(settings.server.listen).map_err(|e| format!("cannot listen on {}: {e}", settings.server.listen))?;
+    let address = listener.local_addr().map_err(|e| e.to_string())?;
+    let port = address.port();
+    let mut own_origins: Vec<String> = ["127.0.0.1", "localhost", "[::1]"].iter().map(|host| format!("http://{host}:{port}")).collect();
+    own_origins.push(settings.server.public_url.trim_end_matches('/').to_owned());
+    let state = web::Data::new(AppState {
+        ledger: ledger.clone(),
+        reader: reader.clone(),
+        settings: settings.clone(),
+        sessions,
+        signer,
+        metrics: metrics::Metrics::new().map_err(|e| e.to_string())?,
+        refusals: refusals::Refusals::default(),
+        own_origins,
+    });
+    tokio::spawn(refusals::flush_every_minute(state.clone()));
+    let body = settings.server.max_body_bytes;
+    let shared = state.clone();
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(shared.clone())
+            .app_data(limits::json(body))
+            .app_data(limits::form(body))
+            .app_data(limits::path())
+            .app_data(limits::query())
+            .configure(routes::configure)
+            .wrap(from_fn(guard::guard))
+    })
+    .workers(settings.server.workers)
+    .client_request_timeout(std::time::Duration::from_secs(settings.server.read_timeout_seconds))
+    .keep_alive(std::time::Duration::from_secs(75))
+    .shutdown_timeout(10)
+    .listen(listener)
+    .map_err(|e| format!("cannot listen on {address}: {e}"))?
+    .run();
+    Ok((server, address))
+}

@@ -1,0 +1,63 @@
+//! Refused acts on known objects, gathered per actor and minute, so that nobody can flood the log (semantics.md, 18).
+
+use std::{collections::{BTreeMap, HashMap}, sync::{Mutex, PoisonError}, time::Duration};
+
+use actix_web::web::Data;
+
+use super::AppState;
+use crate::{
+    auth::Caller,
+    domain::{actor::Actor, command::{Command, Envelope}, id::CommandId},
+    ledger::fresh_id,
+};
+
+/// The most actors that are kept apart within a minute.
+const MAX_ACTORS: usize = 10_000;
+
+#[derive(Default)]
+struct Gathered {
+    counts: BTreeMap<String, u32>,
+    first_object: String,
+}
+
+/// What was refused since the last flush.
+#[derive(Default)]
+pub struct Refusals(Mutex<HashMap<Actor, Gathered>>);
+
+impl Refusals {
+    /// Notes one.
+    pub fn note(&self, caller: &Caller, action: &str, code: &str, object: &str) {
+        let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if gathered.len() >= MAX_ACTORS && !gathered.contains_key(&caller.actor()) {
+            return;
+        }
+        let entry = gathered.entry(caller.actor()).or_default();
+        if entry.first_object.is_empty() {
+            entry.first_object = object.chars().filter(|c| !c.is_control()).take(200).collect();
+        }
+        if entry.counts.len() < 50 {
+            *entry.counts.entry(format!("{action}: {code}")).or_default() += 1;
+        }
+    }
+
+    /// Writes them as events.
+    pub async fn flush(&self, state: &AppState) {
+        let gathered = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for (actor, Gathered { counts, first_object }) in gathered {
+            let command = Command::RecordRefusals { counts, first_object };
+            let envelope = Envelope { id: CommandId(fresh_id()), actor, command, idempotency: None };
+            if let Err(error) = state.ledger.execute(envelope).await {
+                tracing::warn!(%error, "refusals could not be recorded");
+            }
+        }
+    }
+}
+
+/// Flushes once a minute.
+pub(super) async fn flush_every_minute(state: Data<AppState>) {
+    let mut every = tokio::time::interval(Duration::from_secs(60));
+    loop {
+        every.tick().await;
+        state.refusals.flush(&state).await;
+    }
+}

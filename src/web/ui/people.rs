@@ -1,0 +1,162 @@
+//! People, teams, and the organisation as a tree.
+
+use actix_web::{HttpResponse, web::{Data, Path}};
+use askama::Template;
+
+use super::{Frame, page, words::{self, When, when}};
+use crate::{
+    auth::visibility::{may_see_holdings, owns},
+    domain::{group::Who, id::TeamId},
+    ledger::Snapshot,
+    web::{AppState, Known, problem::Problem},
+};
+
+/// A link with a name.
+pub struct Link {
+    href: String,
+    name: String,
+    about: String,
+}
+
+fn person_link(snapshot: &Snapshot, id: &str) -> Option<Link> {
+    let p = snapshot.directory.person(id)?;
+    Some(Link { href: format!("/people/{}", p.id), name: p.name.clone(), about: p.title.clone().unwrap_or_default() })
+}
+
+fn team_link(snapshot: &Snapshot, id: &TeamId) -> Link {
+    let people = snapshot.directory.members(id).len();
+    Link { href: format!("/teams/{id}"), name: words::team(snapshot, id.as_str()), about: format!("{people} people") }
+}
+
+struct Held {
+    id: String,
+    group: String,
+    title: String,
+    ends: When,
+    rule: String,
+    may_end: bool,
+}
+
+#[derive(Template)]
+#[template(path = "person.html", config = "src/web/ui/askama.toml")]
+struct PersonPage {
+    frame: Frame,
+    name: String,
+    id: String,
+    facts: Vec<(&'static str, String)>,
+    active: bool,
+    chain: Vec<Link>,
+    teams: Vec<Link>,
+    reports: Vec<Link>,
+    held: Option<Vec<Held>>,
+    owned: Vec<Link>,
+}
+
+/// One person.
+pub async fn person(state: Data<AppState>, caller: Known, id: Path<String>) -> Result<HttpResponse, Problem> {
+    let snapshot = &caller.snapshot;
+    let person = snapshot.directory.person(&id).ok_or_else(|| Problem::not_found("person"))?.clone();
+    let now = state.ledger.now();
+    let grants = state.reader.live_grants_of(person.id.clone()).await?;
+    let all = may_see_holdings(&caller, &person.id);
+    let seen: Vec<Held> = grants
+        .iter()
+        .filter(|g| all || owns(&caller, &g.group))
+        .map(|g| Held {
+            id: g.id.to_string(),
+            group: g.group.to_string(),
+            title: words::group(snapshot, g.group.as_str()),
+            ends: when(g.ends_at, now),
+            rule: g.rule.clone(),
+            may_end: caller.admin || owns(&caller, &g.group) || person.id == *caller.id(),
+        })
+        .collect();
+    let held = (all || !seen.is_empty()).then_some(seen);
+    let mut facts = vec![("E-mail", person.email.clone().unwrap_or_default()), ("Employment", person.employment.clone().unwrap_or_default()), ("Location", person.location.clone().unwrap_or_default())];
+    facts.retain(|(_, v)| !v.is_empty());
+    let mut direct = person.teams.clone();
+    direct.extend(person.team.clone());
+    let owned = snapshot.policy.set().groups().values().filter(|g| {
+        g.owner.iter().any(|w| match w {
+            Who::Person(p) => *p == person.id,
+            Who::Team(t) => snapshot.directory.subject(&id).is_some_and(|s| s.teams.contains(t)),
+            _ => false,
+        })
+    });
+    let owned = owned.map(|g| Link { href: format!("/groups/{}", g.id), name: g.title.clone(), about: g.sensitivity.as_str().to_owned() }).collect();
+    page(&PersonPage {
+        frame: Frame::new(&state, &caller, person.name.clone(), "org").await?,
+        name: person.name.clone(),
+        id: person.id.to_string(),
+        facts: std::iter::once(("Title", person.title.clone().unwrap_or_default())).filter(|f| !f.1.is_empty()).chain(facts).collect(),
+        active: person.is_active(),
+        chain: snapshot.directory.manager_chain(&person.id).iter().filter_map(|m| person_link(snapshot, m.as_str())).collect(),
+        teams: direct.iter().map(|t| team_link(snapshot, t)).collect(),
+        reports: snapshot.directory.reports(&person.id).iter().filter_map(|r| person_link(snapshot, r.as_str())).collect(),
+        held,
+        owned,
+    })
+}
+
+#[derive(Template)]
+#[template(path = "team.html", config = "src/web/ui/askama.toml")]
+struct TeamPage {
+    frame: Frame,
+    title: String,
+    description: String,
+    above: Vec<Link>,
+    below: Vec<Link>,
+    members: Vec<Link>,
+    total: usize,
+    owned: Vec<Link>,
+}
+
+/// One team.
+pub async fn team(state: Data<AppState>, caller: Known, id: Path<String>) -> Result<HttpResponse, Problem> {
+    let snapshot = &caller.snapshot;
+    let team = snapshot.directory.team(&id).ok_or_else(|| Problem::not_found("team"))?.clone();
+    let above = snapshot.directory.ancestors(&team.id).into_iter().skip(1).collect::<Vec<_>>().into_iter().rev().map(|t| team_link(snapshot, &t)).collect();
+    let owned = snapshot.policy.set().groups().values().filter(|g| g.owner.contains(&Who::Team(team.id.clone())));
+    page(&TeamPage {
+        frame: Frame::new(&state, &caller, team.title.clone(), "org").await?,
+        title: team.title.clone(),
+        description: team.description.clone(),
+        above,
+        below: snapshot.directory.sub_teams(&team.id).iter().map(|t| team_link(snapshot, t)).collect(),
+        members: snapshot.directory.direct_members(&team.id).iter().filter_map(|p| person_link(snapshot, p.as_str())).collect(),
+        total: snapshot.directory.members(&team.id).len(),
+        owned: owned.map(|g| Link { href: format!("/groups/{}", g.id), name: g.title.clone(), about: g.sensitivity.as_str().to_owned() }).collect(),
+    })
+}
+
+struct Node {
+    link: Link,
+    depth: usize,
+}
+
+#[derive(Template)]
+#[template(path = "organisation.html", config = "src/web/ui/askama.toml")]
+struct OrganisationPage {
+    frame: Frame,
+    nodes: Vec<Node>,
+    people: usize,
+}
+
+/// The organisation as a tree of teams.
+pub async fn organisation(state: Data<AppState>, caller: Known) -> Result<HttpResponse, Problem> {
+    let snapshot = &caller.snapshot;
+    let directory = &snapshot.directory;
+    let roots = directory.teams().values().filter(|t| t.parent.as_ref().is_none_or(|p| directory.team(p.as_str()).is_none()));
+    let mut open: Vec<(TeamId, usize)> = roots.map(|t| (t.id.clone(), 0)).collect();
+    open.reverse();
+    let mut nodes = Vec::new();
+    while let Some((team, depth)) = open.pop() {
+        if nodes.len() > 2000 || depth > 20 {
+            break;
+        }
+        nodes.push(Node { link: team_link(snapshot, &team), depth });
+        open.extend(directory.sub_teams(&team).iter().rev().map(|t| (t.clone(), depth + 1)));
+    }
+    let people = directory.people().values().filter(|p| p.is_active()).count();
+    page(&OrganisationPage { frame: Frame::new(&state, &caller, "Organisation", "org").await?, nodes, people })
+}

@@ -1,0 +1,171 @@
+//! The policy in force: revision and age, problems, guardrails, conflicts, roles, and what it would say to anybody.
+
+use actix_web::{HttpResponse, web::{Data, Query}};
+use askama::Template;
+use serde::Deserialize;
+
+use super::{Frame, words::{self, Outcome, When, when}};
+use crate::{
+    domain::{duration::Duration, id::{GroupId, PersonId}, problem::Severity},
+    store::read::{AuditFilter, Page},
+    web::{AppState, Known, api::parse, problem::Problem},
+};
+
+struct ProblemView {
+    place: String,
+    code: String,
+    message: String,
+    help: String,
+    before: String,
+    marked: String,
+    after: String,
+    error: bool,
+}
+
+struct Answer {
+    who: String,
+    what: String,
+    duration: String,
+    outcome: Outcome,
+    reasons: Vec<(String, String)>,
+}
+
+struct Loaded {
+    seq: i64,
+    told: String,
+    at: When,
+    good: bool,
+}
+
+#[derive(Template)]
+#[template(path = "policy.html", config = "src/web/ui/askama.toml")]
+struct PolicyPage {
+    frame: Frame,
+    revision: String,
+    since: When,
+    source: String,
+    groups: usize,
+    problems: Vec<ProblemView>,
+    errors: usize,
+    guardrails: Vec<(String, String, String)>,
+    conflicts: Vec<(String, String)>,
+    auditors: String,
+    admins: String,
+    attributes: Vec<(String, &'static str)>,
+    history: Vec<Loaded>,
+    may_ask: bool,
+    query: WhatIf,
+    answer: Option<Answer>,
+    wrong: String,
+}
+
+/// Whom to ask about.
+#[derive(Deserialize, Default, Clone)]
+pub struct WhatIf {
+    #[serde(default)]
+    person: String,
+    #[serde(default)]
+    group: String,
+    #[serde(default)]
+    duration: String,
+}
+
+async fn render(state: &AppState, caller: &Known, query: WhatIf, answer: Option<Answer>, wrong: String) -> Result<HttpResponse, Problem> {
+    let snapshot = &caller.snapshot;
+    let set = snapshot.policy.set();
+    let now = state.ledger.now();
+    let problems: Vec<ProblemView> = snapshot
+        .problems
+        .iter()
+        .map(|p| {
+            let from = usize::try_from(p.column.saturating_sub(1)).unwrap_or(0);
+            let to = if p.end_line == p.line { usize::try_from(p.end_column.saturating_sub(1)).unwrap_or(0) } else { usize::MAX };
+            let letters: Vec<char> = p.source_line.chars().collect();
+            let cut = |a: usize, b: usize| letters.iter().skip(a).take(b.saturating_sub(a)).collect::<String>();
+            ProblemView {
+                place: format!("{}:{}:{}", p.file, p.line, p.column),
+                code: p.code.clone(),
+                message: words::capital(&p.message),
+                help: p.help.clone().unwrap_or_default(),
+                before: cut(0, from),
+                marked: cut(from, to),
+                after: cut(to, usize::MAX),
+                error: p.severity == Severity::Error,
+            }
+        })
+        .collect();
+    let filter = AuditFilter { kind: Some("policy.".to_owned()), ..AuditFilter::default() };
+    let rows = state.reader.audit(filter, Page { before: None, limit: 10 }).await?.items;
+    let history = rows
+        .iter()
+        .map(|row| {
+            let good = row.kind == "policy.loaded";
+            let reason = row.personal.as_deref().and_then(|t| serde_json::from_str::<crate::domain::event::Personal>(t).ok()).and_then(|p| p.reason);
+            let told = match (&row.index.policy_revision, good) {
+                (Some(revision), true) => format!("{} in force: {}", revision.short(), reason.unwrap_or_default()),
+                _ => "could not be used; the last good set stayed in force".to_owned(),
+            };
+            Loaded { seq: row.seq, told, at: when(row.at, now), good }
+        })
+        .collect();
+    super::page(&PolicyPage {
+        frame: Frame::new(state, caller, "Policy", "policy").await?,
+        revision: set.revision().short().to_owned(),
+        since: when(snapshot.policy_since, now),
+        source: snapshot.policy_source.clone(),
+        groups: set.groups().len(),
+        errors: problems.iter().filter(|p| p.error).count(),
+        problems,
+        guardrails: set.guardrails().iter().map(|g| (g.id.clone(), g.reason.clone(), format!("{}:{}", g.file, g.line))).collect(),
+        conflicts: set.conflicts().iter().map(|c| (c.groups.iter().map(|g| words::group(snapshot, g.as_str())).collect::<Vec<_>>().join(" and "), c.reason.clone())).collect(),
+        auditors: words::list(snapshot, &set.roles().auditor, false),
+        admins: words::list(snapshot, &set.roles().admin, false),
+        attributes: set.attributes().iter().map(|(k, t)| (k.clone(), attribute(*t))).collect(),
+        history,
+        may_ask: caller.auditor || caller.admin,
+        query,
+        answer,
+        wrong,
+    })
+}
+
+fn attribute(kind: crate::domain::group::AttributeType) -> &'static str {
+    use crate::domain::group::AttributeType::{Bool, Long, Set, String};
+    match kind {
+        String => "text",
+        Long => "number",
+        Bool => "yes or no",
+        Set => "set of texts",
+    }
+}
+
+/// The page.
+pub async fn page(state: Data<AppState>, caller: Known) -> Result<HttpResponse, Problem> {
+    render(&state, &caller, WhatIf::default(), None, String::new()).await
+}
+
+/// What the policy would say to anybody: the same code as a request, nothing recorded.
+pub async fn what_if(state: Data<AppState>, caller: Known, query: Query<WhatIf>) -> Result<HttpResponse, Problem> {
+    let query = query.into_inner();
+    let asked = async {
+        let person: PersonId = parse("person", Some(&query.person))?.ok_or_else(|| Problem::bad_field("person", "is empty"))?;
+        let group: GroupId = parse("group", Some(&query.group))?.ok_or_else(|| Problem::bad_field("group", "is empty"))?;
+        let duration: Option<Duration> = parse("duration", Some(&query.duration))?;
+        let preview = state.ledger.preview(&person, &person, &group, duration, true).await??;
+        let snapshot = &caller.snapshot;
+        Ok::<_, Problem>(Answer {
+            who: words::name(snapshot, &person),
+            what: words::group(snapshot, group.as_str()),
+            duration: preview.duration.in_words(),
+            outcome: words::outcome(snapshot, &preview),
+            reasons: preview.decision.reasons.iter().map(|r| (r.rule.clone().unwrap_or_default(), words::capital(&r.text))).collect(),
+        })
+    };
+    match asked.await {
+        Ok(answer) => render(&state, &caller, query, Some(answer), String::new()).await,
+        Err(problem) => {
+            let wrong = words::capital(&problem.detail.unwrap_or(problem.title));
+            render(&state, &caller, query, None, wrong).await
+        }
+    }
+}
