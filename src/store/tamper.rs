@@ -19,7 +19,7 @@ const ATTEMPTS_ON_BOTH: &[&str] = &[
 const ATTEMPTS_ON_SQLITE: &[&str] = &[
     "INSERT OR REPLACE INTO audit_log SELECT * FROM audit_log ORDER BY seq DESC LIMIT 1",
     "REPLACE INTO audit_private SELECT * FROM audit_private ORDER BY seq DESC LIMIT 1",
-    "INSERT INTO audit_log SELECT seq + 1, 0, kind, actor, person, group_id, request, grant_id, outcome, rule, policy_revision, command, body FROM audit_log ORDER BY seq DESC LIMIT 1",
+    "INSERT INTO audit_log SELECT seq + 1, at - 1, kind, actor, person, group_id, request, grant_id, outcome, rule, policy_revision, command, body FROM audit_log ORDER BY seq DESC LIMIT 1",
     "UPDATE OR REPLACE audit_log SET seq = seq + 1",
 ];
 const ATTEMPTS_ON_POSTGRES: &[&str] = &[

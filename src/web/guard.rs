@@ -29,18 +29,16 @@ pub async fn guard(state: Data<AppState>, request: ServiceRequest, next: Next<im
     let pattern = request.match_pattern();
     let method = request.method().clone();
     let path = request.path().to_owned();
-    let http = request.request().clone();
     let limit = Duration::from_secs(state.settings.server.read_timeout_seconds) + ANSWER_WITHIN;
     let answered = tokio::time::timeout(limit, inside(&state, request, next, pattern.as_deref())).await;
     let mut response = match answered {
-        Ok(Ok(response)) => response,
-        Ok(Err(error)) => ServiceResponse::new(http, error_page(&path, &error)),
-        Err(_) => {
-            let problem = Problem::new(408, "too_slow", "Too slow", "the request did not arrive in time".to_owned());
-            let mut response = actix_web::ResponseError::error_response(&problem);
-            response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
-            ServiceResponse::new(http, response)
-        }
+        // An error of a handler or of an extractor is told here, as a page or as JSON.
+        Ok(Ok(response)) => match response.response().error().map(|error| error_page(&path, error)) {
+            Some(told) => response.into_response(told),
+            None => response,
+        },
+        Ok(Err(error)) => return Err(error),
+        Err(_) => return Err(Problem::new(408, "too_slow", "Too slow", "the request did not arrive in time".to_owned()).into()),
     };
     let status = response.status();
     state.metrics.answered(pattern.as_deref().unwrap_or("none"), method.as_str(), status.as_u16(), started.elapsed());
@@ -92,40 +90,60 @@ async fn inside(
     next: Next<impl MessageBody + 'static>,
     pattern: Option<&str>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    match admit(state, &request, pattern).await {
+        Ok(Admitted::Go) => Ok(next.call(request).await?.map_into_boxed_body()),
+        Ok(Admitted::SignIn(target)) => {
+            let response = HttpResponse::SeeOther().insert_header((header::LOCATION, target)).finish();
+            Ok(request.into_response(response))
+        }
+        Err(problem) => {
+            let told = error_page(request.path(), &problem.into());
+            Ok(request.into_response(told))
+        }
+    }
+}
+
+/// What the guard decides.
+enum Admitted {
+    /// On to the handler.
+    Go,
+    /// To the sign-in page, at this address.
+    SignIn(String),
+}
+
+async fn admit(state: &Data<AppState>, request: &ServiceRequest, pattern: Option<&str>) -> Result<Admitted, Problem> {
     let path = request.path().to_owned();
     let Some(pattern) = pattern else {
-        return Err(Problem::not_found("page").into());
+        return Err(Problem::not_found("page"));
     };
     let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
     let Some(access) = routes::access(&method, pattern) else {
         let allow = routes::methods(pattern).join(", ");
         let mut problem = Problem::new(405, "wrong_method", "Wrong method", format!("`{path}` has {allow}"));
         problem.allow = Some(allow);
-        return Err(problem.into());
+        return Err(problem);
     };
     if access != Access::Public || path == "/signin" {
-        match identify(state, &request).await {
+        match identify(state, request).await {
             Ok(caller) => {
                 if let Some(reason) = access.refuses(&caller) {
                     state.refusals.note(&caller, &format!("{method} {pattern}"), "not_allowed", &path);
-                    return Err(Problem::not_allowed(reason).into());
+                    return Err(Problem::not_allowed(reason));
                 }
                 if !matches!(method, Method::GET) && caller.token.is_none() {
-                    same_origin(state, &request)?;
+                    same_origin(state, request)?;
                 }
                 request.extensions_mut().insert(Arc::new(caller));
             }
             Err(problem) if access == Access::Public => drop(problem),
             Err(problem) if problem.status == 401 && wants_page(&path) && method == Method::GET => {
                 let target = format!("/signin?return_to={}", super::ui::encode(&request.uri().to_string()));
-                let response = HttpResponse::SeeOther().insert_header((header::LOCATION, target)).finish();
-                return Ok(request.into_response(response));
+                return Ok(Admitted::SignIn(target));
             }
-            Err(problem) => return Err(problem.into()),
+            Err(problem) => return Err(problem),
         }
     }
-    let response = next.call(request).await?;
-    Ok(response.map_into_boxed_body())
+    Ok(Admitted::Go)
 }
 
 /// A change from a browser must come from our own pages: `Origin` is ours, or (older browsers) absent with a
