@@ -163,6 +163,8 @@ pub struct Connector {
     pub url: Secret,
     #[serde(default)]
     pub allowed_roles: Vec<String>,
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// What is wrong with the configuration: every problem, a line each.
@@ -170,7 +172,7 @@ pub struct Connector {
 #[error("{}", .0.join("\n"))]
 pub struct InvalidSettings(pub Vec<String>);
 
-const CONNECTOR_KEYS: [&str; 4] = ["name", "kind", "url", "allowed_roles"];
+const CONNECTOR_KEYS: [&str; 5] = ["name", "kind", "url", "allowed_roles", "ca_file"];
 
 impl Settings {
     /// Reads `file` (when given) over the defaults, and the environment over both.

@@ -193,8 +193,9 @@ pub fn registry(settings: &Settings) -> Result<Registry, StartError> {
     let configs = settings.connector.iter().map(|c| ConnectorConfig {
         name: c.name.clone(),
         kind: c.kind.clone(),
-        url: c.url.reveal().to_owned(),
+        url: Some(c.url.reveal()).filter(|u| !u.is_empty()).map(crate::connector::Secret::new),
         allowed_roles: c.allowed_roles.clone(),
+        ca_file: c.ca_file.clone(),
     });
     Registry::build(configs).map_err(|problems| StartError(problems.join("\n")))
 }

@@ -12,10 +12,10 @@ use futures_util::{StreamExt, future::join_all, stream};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    connector::{Intent, Registry},
+    connector::{Intent, Registry, notes_held_before},
     domain::{
         command::Command,
-        delivery::{Delivered, Delivery, DeliveryError},
+        delivery::{Delivered, Delivery, DeliveryAction, DeliveryError},
         group::Entitlement,
         id::{DeliveryId, PersonId},
     },
@@ -77,7 +77,7 @@ async fn pass(ledger: &Ledger, reader: &Reader, registry: &Registry, pauses: &mu
             }
         }
         let outcomes: Vec<(Delivery, Result<Delivered, DeliveryError>)> =
-            stream::iter(chosen).map(|d| async { (attempt(ledger, registry, &d).await, d) }).buffer_unordered(CONCURRENT).map(|(o, d)| (d, o)).collect().await;
+            stream::iter(chosen).map(|d| async { (attempt(ledger, reader, registry, &d).await, d) }).buffer_unordered(CONCURRENT).map(|(o, d)| (d, o)).collect().await;
         let reports = outcomes.into_iter().filter_map(|(delivery, outcome)| report(delivery, outcome, pauses));
         let replies = join_all(reports.map(|(done, command)| async move { (done, ledger.act("deliver", command).await) })).await;
         for (done, reply) in replies {
@@ -92,19 +92,25 @@ async fn pass(ledger: &Ledger, reader: &Reader, registry: &Registry, pauses: &mu
     }
 }
 
-async fn attempt(ledger: &Ledger, registry: &Registry, delivery: &Delivery) -> Result<Delivered, DeliveryError> {
+async fn attempt(ledger: &Ledger, reader: &Reader, registry: &Registry, delivery: &Delivery) -> Result<Delivered, DeliveryError> {
     let name = &delivery.entitlement.connector;
-    let Some(connector) = registry.get(name) else {
+    let Some(connector) = registry.get(name.as_str()) else {
         return Err(DeliveryError::NeedsPerson(format!("no connector `{name}` is configured")));
     };
     // An account that was unset when the delivery was queued may be set now.
     let snapshot = ledger.snapshot();
-    let now = snapshot.directory.person(delivery.person.as_str()).and_then(|p| p.accounts.get(name)).cloned();
-    let account = delivery.account.clone().or(now).or_else(|| connector.person_is_account().then(|| delivery.person.to_string()));
-    let Some(account) = account else {
-        return Err(DeliveryError::NeedsPerson(format!("no account: the directory has none for {} in `{name}`", delivery.person)));
+    let known = snapshot.directory.person(delivery.person.as_str()).and_then(|p| p.accounts.get(name)).cloned();
+    let account = known.or_else(|| connector.person_is_account().then(|| delivery.person.to_string()));
+    // What was held before Bandpass added it stays when Bandpass takes its own away (semantics.md, 35).
+    let held_before = match (delivery.action, delivery.grant) {
+        (DeliveryAction::Remove, Some(grant)) => {
+            let earlier = reader.deliveries_of_grant(grant).await.map_err(|e| DeliveryError::Retry(e.to_string()))?;
+            let added = earlier.iter().rev().find(|d| d.action == DeliveryAction::Add && d.entitlement == delivery.entitlement);
+            added.and_then(|d| d.note.as_deref()).is_some_and(notes_held_before)
+        }
+        _ => false,
     };
-    let intent = Intent { account, entitlement: delivery.entitlement.name.clone(), action: delivery.action };
+    let intent = Intent::new(delivery, account, held_before)?;
     connector.deliver(&intent).await
 }
 
