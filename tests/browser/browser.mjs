@@ -75,7 +75,7 @@ export async function pageOf(browser, service, person, options) {
 /** Files a request on the page of its group and answers the path of what it led to. */
 export async function fileRequest(page, group, reason) {
   await page.goto(`/request/${group}`);
-  await page.getByRole("main").getByRole("textbox").first().fill(reason);
+  await page.getByRole("main").getByLabel(/^(why|reason|justification)/i).first().fill(reason);
   await page.getByRole("main").getByRole("button", { name: /^(request|ask)\b/i }).first().click();
   await page.waitForURL(/\/requests\//);
   return new URL(page.url()).pathname;

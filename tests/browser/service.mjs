@@ -65,7 +65,8 @@ export async function startService({ seed = false } = {}) {
   process.once("exit", kill);
 
   async function stop() {
-    if (problem === undefined) service.kill("SIGTERM");
+    const early = problem;
+    if (early === undefined) service.kill("SIGTERM");
     const late = pause(ENDS_WITHIN_MS, "late", { ref: false });
     const how = await Promise.race([ended, late]);
     if (how === "late") {
@@ -75,6 +76,7 @@ export async function startService({ seed = false } = {}) {
     process.off("exit", kill);
     await rm(folder, { recursive: true, force: true });
     if (how === "late") throw new Error(`the service did not end within ${ENDS_WITHIN_MS / 1000} s of SIGTERM\n${log()}`);
+    if (early !== undefined) throw new Error(`the service ended with ${early} before anybody asked it to\n${log()}`);
     if (how !== "status 0") throw new Error(`the service ended with ${how}\n${log()}`);
   }
 

@@ -3,6 +3,8 @@
 //! The child runs below a small shell that waits on a pipe. A word on the pipe ends the shell in order; a pipe that just
 //! closes means that the test is gone, and the child with its children is killed, halted ones too.
 
+#![allow(dead_code, reason = "each test binary uses a part")]
+
 use std::{
     ffi::OsStr,
     fs,
@@ -33,6 +35,7 @@ impl Leashed {
         let log = fs::OpenOptions::new().create(true).append(true).open(log).expect("the log file");
         let mut command = Command::new("/bin/sh");
         command.args(["-c", LEASH]).arg(folder).arg(program).args(arguments);
+        let mut printed = log.try_clone().expect("the log file");
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         set_up(&mut command);
         let mut shell = command.spawn().expect("the child starts");
@@ -41,8 +44,7 @@ impl Leashed {
         let mut said = BufReader::new(shell.stdout.take().expect("a pipe"));
         said.read_line(&mut first).expect("the child's number");
         let pid = first.trim().parse().expect("a process number");
-        // What the child prints is read on, so that it never waits for a full pipe.
-        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        std::thread::spawn(move || std::io::copy(&mut said, &mut printed));
         Self { shell, pipe, pid }
     }
 

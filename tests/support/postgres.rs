@@ -19,7 +19,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-mod leash;
+#[path = "leash.rs"]
+pub mod leash;
 
 use leash::Leashed;
 

@@ -1,0 +1,22 @@
+//! Benchmarks: figures beside the limit that the same machine sets, measured in the same run. Never timed tests.
+//!
+//! `cargo bench` runs all; `cargo bench -- load` runs those whose name holds `load`.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bare;
+mod driver;
+mod limits;
+mod load;
+
+fn main() {
+    if bare::is_wanted() {
+        return bare::serve();
+    }
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let runs = |name: &str| wanted.is_empty() || wanted.iter().any(|w| name.contains(w.as_str()));
+    if runs("load") {
+        load::run();
+    }
+}

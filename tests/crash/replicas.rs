@@ -1,0 +1,277 @@
+//! Two `bandpass serve` on one PostgreSQL: races that exactly one side may win (security.md, section 4: 10, 11, 13, 29).
+//!
+//! Both replicas are kept busy by other requests meanwhile. The winner gets a success, every loser a named refusal (409),
+//! and nobody a 5xx. Built with the feature `without-head-lock` the same races must show violations: then the head lock
+//! is what prevents them, and these tests can see it.
+//!
+//! `BANDPASS_RACE_ROUNDS` sets how often each race is run (30).
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use support::{
+    database::Database,
+    http::{self, Answer},
+    organisation::{self, Size},
+    postgres::{self, Postgres},
+    service::{Folder, Service, program},
+};
+
+const WITHOUT_LOCK: bool = cfg!(feature = "without-head-lock");
+const SIZE: Size = Size { people: 600, instant: 200, asked: 4, asked_twice: 2 };
+/// People who only keep the replicas busy.
+const BUSY: std::ops::Range<usize> = 300..600;
+/// People whose requests are raced for.
+const RACERS: std::ops::Range<usize> = 10..300;
+
+struct Arena {
+    replicas: [SocketAddr; 2],
+    owners: Vec<String>,
+    racers: Vec<String>,
+    used: usize,
+    database: Arc<Database>,
+    violations: Vec<String>,
+}
+
+type Call = (usize, Vec<u8>);
+
+fn post(token: &str, path: &str, body: &str) -> Vec<u8> {
+    http::request("POST", path, &[("Authorization", &format!("Bearer {token}"))], Some(body))
+}
+
+fn wish(token: &str, group: &str) -> Vec<u8> {
+    post(token, "/api/v1/requests", &format!(r#"{{"group":"{group}","duration":"1d","justification":"race"}}"#))
+}
+
+impl Arena {
+    /// A person nobody has used yet.
+    fn racer(&mut self) -> (String, String) {
+        let n = self.used;
+        self.used += 1;
+        (organisation::person(RACERS.start + n), self.racers[n].clone())
+    }
+
+    /// Sends every call at the same moment, each over a connection of its own that is open already.
+    async fn at_once(&mut self, calls: Vec<Call>) -> Vec<Answer> {
+        let barrier = Arc::new(tokio::sync::Barrier::new(calls.len()));
+        let mut tasks = Vec::new();
+        for (replica, bytes) in calls {
+            let mut client = http::Client::connect(self.replicas[replica]).await.expect("a replica listens");
+            let barrier = Arc::clone(&barrier);
+            tasks.push(tokio::spawn(async move {
+                barrier.wait().await;
+                client.send(&bytes).await.expect("an answer")
+            }));
+        }
+        let mut answers = Vec::new();
+        for task in tasks {
+            answers.push(task.await.expect("a client"));
+        }
+        for answer in &answers {
+            if answer.status >= 500 {
+                self.violations.push(format!("a loser was told {}", answer.shown()));
+            }
+        }
+        answers
+    }
+
+    async fn file(&self, token: &str, group: &str) -> String {
+        let answer = http::once(self.replicas[0], &wish(token, group)).await.expect("an answer");
+        answer.json()["id"].as_str().unwrap_or_else(|| panic!("filing for {group}: {}", answer.shown())).to_owned()
+    }
+
+    fn expect(&mut self, race: &str, what: &str, wanted: u64, sql: &str) {
+        let found = self.database.count(sql);
+        if found != wanted {
+            self.violations.push(format!("race {race}: {what}: {found}, expected {wanted}"));
+        }
+    }
+
+    fn expect_statuses(&mut self, race: &str, answers: &[Answer], wanted: &[u16]) {
+        let mut statuses: Vec<u16> = answers.iter().map(|a| a.status).collect();
+        statuses.sort_unstable();
+        if statuses != wanted {
+            let shown: Vec<String> = answers.iter().map(|a| a.shown().chars().take(200).collect()).collect();
+            self.violations.push(format!("race {race}: answers {statuses:?}, expected {wanted:?}: {shown:?}"));
+        }
+    }
+
+    /// 10: one approver votes twice, once at each replica. One vote.
+    async fn same_vote_twice(&mut self) {
+        let (_, token) = self.racer();
+        let request = self.file(&token, "asked-twice-0000").await;
+        let path = format!("/api/v1/requests/{request}/approve");
+        let vote = post(&self.owners[0], &path, "{}");
+        let answers = self.at_once(vec![(0, vote.clone()), (1, vote)]).await;
+        self.expect_statuses("10", &answers, &[200, 409]);
+        self.expect("10", "votes", 1, &format!("SELECT count(*)::text AS line FROM approvals WHERE request = '{request}'"));
+        self.expect("10", "still pending", 1, &format!("SELECT count(*)::text AS line FROM requests WHERE id = '{request}' AND status = 'pending'"));
+    }
+
+    /// 11: two approvers at once. With one vote needed one of them decides and the other is late; with two both count,
+    /// and there is one grant.
+    async fn two_approvers(&mut self) {
+        for (group, wanted) in [("asked-0000", [200, 409]), ("asked-twice-0001", [200, 200])] {
+            let (person, token) = self.racer();
+            let request = self.file(&token, group).await;
+            let path = format!("/api/v1/requests/{request}/approve");
+            let calls = (0..2).map(|n| (n, post(&self.owners[n], &path, "{}"))).collect();
+            let answers = self.at_once(calls).await;
+            self.expect_statuses("11", &answers, &wanted);
+            self.expect("11", "live grants", 1, &format!("SELECT count(*)::text AS line FROM grants WHERE request = '{request}' AND status = 'active'"));
+            self.expect("11", "grants of the pair", 1, &format!("SELECT count(*)::text AS line FROM grants WHERE person = '{person}' AND group_id = '{group}'"));
+            self.expect("11", "deciding events", 1, &format!("SELECT count(*)::text AS line FROM audit_log WHERE request = '{request}' AND kind = 'request.granted'"));
+        }
+    }
+
+    /// 13: an approval against the requester's withdrawal. One of the two.
+    async fn approve_against_withdraw(&mut self) {
+        let (_, token) = self.racer();
+        let request = self.file(&token, "asked-0001").await;
+        let approve = post(&self.owners[2], &format!("/api/v1/requests/{request}/approve"), "{}");
+        let withdraw = post(&token, &format!("/api/v1/requests/{request}/withdraw"), "{}");
+        let swapped = self.used % 2;
+        let answers = self.at_once(vec![(swapped, approve), (1 - swapped, withdraw)]).await;
+        self.expect_statuses("13", &answers, &[200, 409]);
+        self.expect(
+            "13",
+            "outcomes in the log",
+            1,
+            &format!("SELECT count(*)::text AS line FROM audit_log WHERE request = '{request}' AND kind IN ('request.granted', 'request.withdrawn')"),
+        );
+        let granted = answers[0].status == 200;
+        self.expect("13", "grants", u64::from(granted), &format!("SELECT count(*)::text AS line FROM grants WHERE request = '{request}'"));
+    }
+
+    /// 29: a hundred equal requests. Of one that waits for people: one is filed, the others are told so. Of one that is
+    /// granted at once: one grant, extended by the others.
+    async fn a_hundred_equal_requests(&mut self) {
+        let (person, token) = self.racer();
+        let answers = self.at_once((0..100).map(|n| (n % 2, wish(&token, "asked-0002"))).collect()).await;
+        let mut wanted = vec![409; 99];
+        wanted.insert(0, 201);
+        self.expect_statuses("29 (asked)", &answers, &wanted);
+        self.expect("29 (asked)", "requests", 1, &format!("SELECT count(*)::text AS line FROM requests WHERE person = '{person}' AND group_id = 'asked-0002'"));
+        let answers = self.at_once((0..100).map(|n| (n % 2, wish(&token, "instant-0000"))).collect()).await;
+        self.expect_statuses("29 (instant)", &answers, &[201; 100]);
+        let grants: BTreeMap<String, usize> = answers.iter().fold(BTreeMap::new(), |mut all, a| {
+            *all.entry(a.json()["grant"]["id"].as_str().unwrap_or("none").to_owned()).or_default() += 1;
+            all
+        });
+        if grants.len() != 1 {
+            self.violations.push(format!("race 29 (instant): {} grants were told of: {grants:?}", grants.len()));
+        }
+        self.expect("29 (instant)", "grants", 1, &format!("SELECT count(*)::text AS line FROM grants WHERE person = '{person}' AND group_id = 'instant-0000'"));
+        self.expect("29 (instant)", "deliveries", 1, &format!("SELECT count(*)::text AS line FROM deliveries WHERE person = '{person}'"));
+    }
+}
+
+/// Keeps a replica busy with requests that nobody races for; counts the answers that are no success.
+async fn keep_busy(address: SocketAddr, tokens: Vec<String>, half: usize, stop: Arc<AtomicBool>, failed: Arc<AtomicUsize>, done: Arc<AtomicUsize>) {
+    let mut client = http::Client::connect(address).await.expect("a replica listens");
+    for group in (half..SIZE.instant).step_by(2) {
+        for token in &tokens {
+            if stop.load(Ordering::Relaxed) {
+                return;
+            }
+            let answer = client.send(&wish(token, &organisation::group("instant", group))).await.expect("an answer");
+            done.fetch_add(1, Ordering::Relaxed);
+            if answer.status != 201 {
+                failed.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    if let Some(why) = postgres::missing() {
+        println!("replicas: left out: {why}");
+        return ExitCode::SUCCESS;
+    }
+    let rounds: usize = std::env::var("BANDPASS_RACE_ROUNDS").ok().and_then(|r| r.parse().ok()).unwrap_or(30);
+    let most = RACERS.len() / 5;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let violations = runtime.block_on(race(rounds.min(most)));
+    for violation in violations.iter().take(10) {
+        println!("  {violation}");
+    }
+    match (WITHOUT_LOCK, violations.is_empty()) {
+        (false, true) => {
+            println!("replicas: one winner in every race: good");
+            ExitCode::SUCCESS
+        }
+        (false, false) => {
+            println!("replicas: {} violations: BAD", violations.len());
+            ExitCode::FAILURE
+        }
+        (true, false) => {
+            println!("replicas: {} violations without the head lock, as there must be: good", violations.len());
+            ExitCode::SUCCESS
+        }
+        (true, true) => {
+            println!("replicas: no violation although the head lock is left out, so these races prove nothing: BAD");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn race(rounds: usize) -> Vec<String> {
+    let server = Postgres::shared();
+    let folder = Folder::new("bandpass_races");
+    organisation::write(folder.path(), SIZE);
+    let database = Arc::new(Database::postgres(server));
+    let binary = program(env!("CARGO_BIN_EXE_bandpass"));
+    let mut replicas = ["one", "two"].map(|name| Service::new(&binary, folder.path(), name, &database));
+    replicas[0].must(&["db", "migrate"]);
+    for replica in &mut replicas {
+        replica.start().await;
+    }
+    let owners = replicas[0].tokens(&organisation::owners(), "read,request,approve");
+    let racers = replicas[0].tokens(&RACERS.map(organisation::person).collect::<Vec<_>>(), "read,request");
+    let busy = replicas[0].tokens(&BUSY.map(organisation::person).collect::<Vec<_>>(), "read,request");
+    let addresses = [replicas[0].address(), replicas[1].address()];
+    let (stop, failed, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let load: Vec<_> = busy
+        .chunks(busy.len() / 4)
+        .enumerate()
+        .map(|(n, tokens)| {
+            tokio::spawn(keep_busy(addresses[n % 2], tokens.to_vec(), n % 2, Arc::clone(&stop), Arc::clone(&failed), Arc::clone(&done)))
+        })
+        .collect();
+    let mut arena = Arena { replicas: addresses, owners, racers, used: 0, database: Arc::clone(&database), violations: Vec::new() };
+    for _ in 0..rounds {
+        arena.same_vote_twice().await;
+        arena.two_approvers().await;
+        arena.approve_against_withdraw().await;
+        arena.a_hundred_equal_requests().await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    for task in load {
+        task.await.expect("a busy client");
+    }
+    let (failed, done) = (failed.load(Ordering::Relaxed), done.load(Ordering::Relaxed));
+    println!("replicas: {rounds} rounds of races 10, 11, 13, 29 on two replicas, {done} other requests meanwhile{}", if WITHOUT_LOCK { ", without the head lock" } else { "" });
+    let mut violations = arena.violations;
+    if failed > 0 {
+        violations.push(format!("{failed} of {done} other requests were not granted"));
+    }
+    for replica in &mut replicas {
+        replica.stop();
+    }
+    let verified = replicas[0].run(&["audit", "verify", "--rebuild"]);
+    if !verified.status.success() {
+        let said = format!("{}{}", String::from_utf8_lossy(&verified.stdout), String::from_utf8_lossy(&verified.stderr));
+        violations.push(format!("audit verify --rebuild: {}\n{said}", verified.status));
+    }
+    violations
+}

@@ -1,0 +1,13 @@
+//! Integration tests of the library: each opens the real service's core on a database of its own, SQLite and PostgreSQL.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "each test binary uses a part")]
+mod support;
+
+mod architecture;
+mod house;
+mod lifecycle;
+mod matrix;
+mod model;
+mod tamper;

@@ -1,0 +1,10 @@
+//! What test binaries that start the real service share.
+
+pub mod database;
+pub mod http;
+pub mod organisation;
+pub mod postgres;
+pub mod random;
+pub mod service;
+
+pub use postgres::leash;
