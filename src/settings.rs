@@ -235,9 +235,7 @@ impl Settings {
 }
 
 fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> String {
-    let shared = |k: &str| k.chars().filter(|c| word.contains(*c)).count() * 2 + usize::from(k.chars().next() == word.chars().next());
-    let best = known.into_iter().max_by_key(|k| (shared(k), std::cmp::Reverse(k.len().abs_diff(word.len()))));
-    best.map_or_else(String::new, |k| format!("; did you mean `{k}`?"))
+    crate::domain::nearest::nearest(word, known).map_or_else(String::new, |k| format!("; did you mean `{k}`?"))
 }
 
 fn unknown_keys(known: &Table, given: &Table, above: &str, origin: &str, problems: &mut Vec<String>) {

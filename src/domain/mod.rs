@@ -14,6 +14,7 @@ pub mod event;
 pub mod grant;
 pub mod group;
 pub mod id;
+pub mod nearest;
 pub mod person;
 pub mod problem;
 pub mod refusal;

@@ -13,8 +13,22 @@ use super::{
 #[derive(Clone)]
 pub struct Pool {
     location: Location,
-    idle: Arc<Mutex<Vec<Db>>>,
+    idle: Arc<Idle>,
     permits: Arc<Semaphore>,
+}
+
+/// Connections that nobody uses.
+#[derive(Default)]
+struct Idle(Mutex<Vec<Db>>);
+
+impl Drop for Idle {
+    /// A PostgreSQL connection drives its socket with a runtime of its own, which must not end on an asynchronous thread.
+    fn drop(&mut self) {
+        let connections = std::mem::take(self.0.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner));
+        if !connections.is_empty() {
+            std::thread::spawn(move || drop(connections));
+        }
+    }
 }
 
 /// How long a read may wait for a connection.
@@ -42,7 +56,7 @@ impl Pool {
         let (location, idle) = (self.location.clone(), Arc::clone(&self.idle));
         let outcome = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let taken = idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
+            let taken = idle.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
             let mut db = match taken {
                 Some(db) => db,
                 None => connect(&location, Purpose::Read)?,
@@ -51,7 +65,7 @@ impl Pool {
             // A connection that answered wrongly once is not trusted again: the next read opens another.
             let sound = matches!(outcome, Ok(_) | Err(diesel::result::Error::NotFound | diesel::result::Error::DeserializationError(_)));
             if sound {
-                idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(db);
+                idle.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(db);
             }
             outcome.map_err(|e| StoreError(e.to_string()))
         });
