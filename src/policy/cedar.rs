@@ -12,7 +12,7 @@ use super::reader::Reader;
 use crate::domain::{
     decision::Inquiry,
     group::{AttributeType, AttributeTypes, Group, Guardrail},
-    id::GroupId,
+    id::{GroupId, PersonId},
     person::{AttributeValue, Subject},
 };
 
@@ -286,6 +286,8 @@ pub(super) struct Facts {
     person: EntityTypeName,
     group: EntityTypeName,
     action: EntityUid,
+    /// Who has an entity: `has` on an unknown entity is false, not an error, and would let a guardrail pass.
+    people: HashSet<PersonId>,
 }
 
 /// One inquiry, ready to be evaluated.
@@ -307,7 +309,14 @@ impl Facts {
     pub fn new<'a>(people: impl IntoIterator<Item = Subject<'a>>, groups: &BTreeMap<GroupId, Group>, guardrails: &[Policy]) -> Option<Self> {
         let (person, group) = (type_name("Person")?, type_name("Group")?);
         let action = EntityUid::from_str("Action::\"ask\"").ok()?;
-        let mut entities: Vec<Entity> = people.into_iter().filter_map(|subject| principal(&person, subject)).collect();
+        let mut known = HashSet::new();
+        let mut entities = Vec::new();
+        for subject in people {
+            if let Some(entity) = principal(&person, subject) {
+                known.insert(subject.person.id.clone());
+                entities.push(entity);
+            }
+        }
         for g in groups.values() {
             let owners: Vec<String> = g.owner.iter().map(ToString::to_string).collect();
             let attributes = [
@@ -320,11 +329,14 @@ impl Facts {
         }
         let entities = Entities::from_entities(entities, None).ok()?;
         let guardrails = PolicySet::from_policies(guardrails.iter().cloned()).ok()?;
-        Some(Self { entities, guardrails, authorizer: Authorizer::new(), person, group, action })
+        Some(Self { entities, guardrails, authorizer: Authorizer::new(), person, group, action, people: known })
     }
 
     /// Prepares an inquiry. None when its context cannot be made.
     pub fn ask(&self, inquiry: &Inquiry<'_>, zone: &jiff::tz::TimeZone) -> Option<Asked<'_>> {
+        if !self.people.contains(&inquiry.subject.person.id) {
+            return None;
+        }
         let (hour, weekday) = inquiry.now.hour_and_weekday(zone);
         let now = inquiry.now.timestamp().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
         let long = |n: i64| RestrictedExpression::new_long(n);

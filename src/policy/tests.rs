@@ -1,1 +1,319 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::{Checked, Engine, Known, PolicyFiles, check, render};
+use crate::domain::{
+    decision::{Decision, Effect, Inquiry, ReasonKind, Suggestion},
+    duration::Duration,
+    id::{GroupId, TeamId},
+    person::{Person, PersonStatus, Subject},
+    problem::Severity,
+    time::Time,
+};
+
+const ROLES: &str = "[admin]\nwho = [\"team:admins\"]\n";
+
+fn known() -> Known {
+    Known {
+        people: ["ann".parse().unwrap(), "olga".parse().unwrap()].into(),
+        former_people: ["left".parse().unwrap()].into(),
+        teams: ["admins", "ops", "owners"].into_iter().map(|t| (t.parse().unwrap(), 2)).collect(),
+        connectors: ["target".parse().unwrap()].into(),
+        ..Known::default()
+    }
+}
+
+fn set(files: &[(&str, &str)]) -> Checked {
+    let mut all: PolicyFiles = files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect();
+    all.entry("roles.toml".to_owned()).or_insert_with(|| ROLES.into());
+    check(&all, &known(), "UTC")
+}
+
+fn group(rules: &str) -> String {
+    format!("title = \"G\"\nowner = \"team:owners\"\nsensitivity = \"internal\"\n{rules}")
+}
+
+fn person(team: &str, employment: &str) -> (Person, BTreeSet<TeamId>) {
+    let team: TeamId = team.parse().unwrap();
+    let person = Person {
+        id: "ann".parse().unwrap(),
+        name: "Ann".to_owned(),
+        email: None,
+        manager: None,
+        team: Some(team.clone()),
+        teams: [team.clone()].into(),
+        employment: Some(employment.to_owned()),
+        location: None,
+        title: None,
+        attributes: BTreeMap::new(),
+        accounts: BTreeMap::new(),
+        status: PersonStatus::Active,
+    };
+    (person, [team].into())
+}
+
+struct Ask<'a> {
+    team: &'a str,
+    employment: &'a str,
+    duration: &'a str,
+    holds: &'a [&'a str],
+}
+
+fn decide(checked: &Checked, id: &str, ask: &Ask<'_>) -> Decision {
+    let set = checked.set.clone().unwrap_or_else(|| panic!("{:#?}", checked.problems));
+    let (person, teams) = person(ask.team, ask.employment);
+    let subject = Subject { person: &person, teams: &teams };
+    let holds: BTreeSet<GroupId> = ask.holds.iter().map(|g| g.parse().unwrap()).collect();
+    let id: GroupId = id.parse().unwrap();
+    let duration: Duration = ask.duration.parse().unwrap();
+    let now = Time::from_micros(1_800_000_000_000_000);
+    Engine::new(set, [subject]).decide(&Inquiry { subject, group: &id, duration, has_justification: false, now, holds: &holds, break_glass: false })
+}
+
+const OPS: Ask<'_> = Ask { team: "ops", employment: "permanent", duration: "8h", holds: &[] };
+
+fn rule(name: &str, who: &str, then: &str, max: &str) -> String {
+    let stage = if then == "approve" { "[[rule.stage]]\nfrom = [\"owner\"]\n" } else { "" };
+    format!("[[rule]]\nname = \"{name}\"\nwho = [\"{who}\"]\nthen = \"{then}\"\nfor = \"{max}\"\n{stage}")
+}
+
+#[test]
+fn the_first_rule_that_holds_and_covers_the_duration_decides() {
+    let text = group(&format!("{}{}", rule("short", "team:ops", "grant", "1h"), rule("long", "everyone", "approve", "7d")));
+    let checked = set(&[("groups/g.toml", &text)]);
+    let decision = decide(&checked, "g", &OPS);
+    assert_eq!((decision.effect, decision.rule.as_deref()), (Effect::Approve, Some("long")));
+    let kinds: Vec<ReasonKind> = decision.reasons.iter().map(|r| r.kind).collect();
+    assert_eq!(kinds, [ReasonKind::RuleDuration, ReasonKind::RuleDecides]);
+    assert_eq!(decide(&checked, "g", &Ask { duration: "1h", ..OPS }).effect, Effect::Grant);
+    assert_eq!(decide(&checked, "g", &Ask { duration: "8d", ..OPS }).effect, Effect::Deny);
+}
+
+#[test]
+fn too_long_for_an_approval_never_opens_a_grant_below() {
+    let text = group(&format!("{}{}", rule("strict", "everyone", "approve", "7d"), rule("loose", "everyone", "grant", "30d")));
+    let checked = set(&[("groups/g.toml", &text)]);
+    assert!(checked.problems.iter().any(|p| p.code == "BP062"), "{:?}", checked.problems);
+    let decision = decide(&checked, "g", &Ask { duration: "10d", ..OPS });
+    assert_eq!(decision.effect, Effect::Deny);
+    assert_eq!(decision.reasons.last().unwrap().kind, ReasonKind::RuleClosed);
+    assert!(matches!(&decision.suggestions[0], Suggestion::ShorterDuration { duration, effect: Effect::Approve, .. } if duration.to_string() == "7d"));
+}
+
+#[test]
+fn an_error_in_a_reached_rule_denies_and_an_unreached_one_does_not_matter() {
+    let broken = "[[rule]]\nname = \"broken\"\nwho = [\"everyone\"]\nwhen = 'principal.on_call'\nthen = \"grant\"\nfor = \"1d\"\n";
+    let checked = set(&[("groups/g.toml", &group(broken)), ("attributes.toml", "[attributes]\non_call = \"bool\"\n")]);
+    assert!(checked.set.is_none(), "an optional attribute wants `has`: {:?}", checked.problems);
+    // `has` passes the check; the value of another type fails only when it is evaluated.
+    let sound = "[[rule]]\nname = \"maybe\"\nwho = [\"everyone\"]\nwhen = 'principal has level && principal.level > 1'\nthen = \"grant\"\nfor = \"1d\"\n";
+    let text = group(&format!("{sound}{}", rule("else", "everyone", "grant", "1d")));
+    let checked = set(&[("groups/g.toml", &text), ("attributes.toml", "[attributes]\nlevel = \"long\"\n")]);
+    let decide_with = |value: crate::domain::person::AttributeValue| {
+        let (mut person, teams) = person("ops", "permanent");
+        person.attributes.insert("level".to_owned(), value);
+        let subject = Subject { person: &person, teams: &teams };
+        let now = Time::from_micros(0);
+        let id: GroupId = "g".parse().unwrap();
+        let inquiry = Inquiry { subject, group: &id, duration: "1h".parse().unwrap(), has_justification: false, now, holds: &BTreeSet::new(), break_glass: false };
+        Engine::new(checked.set.clone().unwrap(), [subject]).decide(&inquiry)
+    };
+    let decision = decide_with(crate::domain::person::AttributeValue::Text("high".to_owned()));
+    assert_eq!((decision.effect, decision.reasons.last().unwrap().kind), (Effect::Deny, ReasonKind::RuleError));
+    assert_eq!(decide_with(crate::domain::person::AttributeValue::Long(1)).rule.as_deref(), Some("else"));
+}
+
+const GUARD: &str = "@id(\"g1\")\n@reason(\"no\")\nforbid (principal, action, resource)\nwhen { principal has level && principal.level > 1 };\n";
+
+#[test]
+fn a_broken_guardrail_forbids() {
+    let checked = set(&[
+        ("groups/g.toml", &group(&rule("all", "everyone", "grant", "1d"))),
+        ("guardrails/a.cedar", GUARD),
+        ("attributes.toml", "[attributes]\nlevel = \"long\"\n"),
+    ]);
+    let (mut person, teams) = person("ops", "permanent");
+    person.attributes.insert("level".to_owned(), crate::domain::person::AttributeValue::Bool(true));
+    let subject = Subject { person: &person, teams: &teams };
+    let id: GroupId = "g".parse().unwrap();
+    let holds = BTreeSet::new();
+    let inquiry = Inquiry { subject, group: &id, duration: "1h".parse().unwrap(), has_justification: false, now: Time::from_micros(0), holds: &holds, break_glass: false };
+    let decision = Engine::new(checked.set.clone().unwrap(), [subject]).decide(&inquiry);
+    assert_eq!(decision.effect, Effect::Deny);
+    assert!(decision.guardrails[0].failed, "{decision:#?}");
+    // A person whose entity could not be made at all is denied, too.
+    let nobody: [Subject<'_>; 0] = [];
+    assert_eq!(Engine::new(checked.set.unwrap(), nobody).decide(&inquiry).effect, Effect::Deny);
+}
+
+#[test]
+fn a_when_cannot_close_its_brace() {
+    for text in ["true }; permit(principal, action, resource) when { true", "true };", "true // ", "(((((((((((((((((((((((((((((((((((true)))))))))))))))))))))))))))))))))))", "principal.nothing == 1", "1 + 1"] {
+        let rule = format!("[[rule]]\nname = \"r\"\nwho = [\"everyone\"]\nwhen = '{text}'\nthen = \"grant\"\nfor = \"1d\"\n");
+        let checked = set(&[("groups/g.toml", &group(&rule))]);
+        if text == "true // " {
+            continue;
+        }
+        assert!(checked.set.is_none(), "{text}");
+        assert_eq!(checked.problems[0].line, 7, "{:?}", checked.problems);
+    }
+}
+
+#[test]
+fn nested_brackets_do_not_reach_the_parser() {
+    let deep = format!("@id(\"x\")\n@reason(\"y\")\nforbid (principal, action, resource) when {{ {}true{} }};", "(".repeat(20_000), ")".repeat(20_000));
+    let checked = set(&[("groups/g.toml", &group(&rule("all", "everyone", "grant", "1d"))), ("guardrails/deep.cedar", &deep)]);
+    assert_eq!(checked.problems.iter().map(|p| p.code.as_str()).collect::<Vec<_>>(), ["BP031"]);
+}
+
+#[test]
+fn every_problem_is_told_at_once_and_rendered_with_its_place() {
+    let text = "titel = \"G\"\nowner = \"team:ownrs\"\nsensitivity = \"secret\"\n[[rule]]\nname = \"a\"\nwho = []\nthen = \"grand\"\n[[rule.stage]]\nfrom = [\"everyone\"]\n";
+    let checked = set(&[("groups/g.toml", text)]);
+    assert!(checked.set.is_none());
+    let codes: Vec<&str> = checked.problems.iter().map(|p| p.code.as_str()).collect();
+    for code in ["BP002", "BP004", "BP006", "BP007", "BP008"] {
+        assert!(codes.contains(&code), "{code} is missing in {codes:?}");
+    }
+    let unknown = checked.problems.iter().find(|p| p.code == "BP002").unwrap();
+    let told = render::text(unknown);
+    assert!(told.contains("groups/g.toml:1:1") && told.contains("titel = \"G\"") && told.contains("^^^^^") && told.contains("did you mean `title`?"), "{told}");
+}
+
+#[test]
+fn names_that_nobody_knows_are_errors_and_names_that_left_are_warnings() {
+    let text = group(&rule("r", "team:opps", "grant", "1d"));
+    let checked = set(&[("groups/g.toml", &text)]);
+    assert_eq!(checked.problems[0].help.as_deref(), Some("did you mean `team:ops`?"));
+    let checked = set(&[("groups/g.toml", &group(&rule("r", "person:left", "grant", "1d")))]);
+    assert_eq!((checked.set.is_some(), checked.problems[0].severity), (true, Severity::Warning));
+    let joinable = format!("{}[[rule.stage]]\nfrom = [\"group:open\"]\n", "[[rule]]\nname = \"r\"\nwho = [\"everyone\"]\nthen = \"approve\"\nfor = \"1d\"\n");
+    let open = group(&rule("all", "everyone", "grant", "1d"));
+    let checked = set(&[("groups/g.toml", &group(&joinable)), ("groups/open.toml", &open)]);
+    assert_eq!(checked.problems[0].code, "BP060");
+}
+
+#[test]
+fn bad_files_have_a_message_each() {
+    let many = |path: &str, bytes: Vec<u8>| {
+        let files: PolicyFiles = [(path.to_owned(), bytes), ("roles.toml".to_owned(), ROLES.into())].into();
+        check(&files, &known(), "UTC").problems.into_iter().map(|p| p.code).collect::<Vec<_>>()
+    };
+    assert!(many("groups/g.toml", vec![0xff, 0xfe]).contains(&"BP052".to_owned()));
+    assert!(many("groups/g.toml", vec![b'#'; 300_000]).contains(&"BP051".to_owned()));
+    assert!(many("groups/Big.toml", b"".to_vec()).contains(&"BP054".to_owned()));
+    assert_eq!(check(&PolicyFiles::new(), &known(), "UTC").problems[0].code, "BP022");
+    let files: PolicyFiles = [("roles.toml".to_owned(), ROLES.into())].into();
+    assert_eq!(check(&files, &known(), "UTC").problems[0].code, "BP057", "an empty set is never \"take everything away\"");
+    let one = group(&rule("all", "everyone", "grant", "1d"));
+    let twice = set(&[("groups/a/g.toml", &one), ("groups/b/g.toml", &one)]);
+    assert!(twice.problems.iter().any(|p| p.code == "BP055"));
+}
+
+#[derive(Debug, Clone)]
+struct Drawn {
+    who: usize,
+    when: usize,
+    then: usize,
+    hours: u32,
+}
+
+const WHO: [&str; 4] = ["everyone", "team:ops", "team:owners", "group:other"];
+const WHEN: [&str; 4] = ["", "when = 'principal.employment == \"permanent\"'\n", "when = 'context.duration_hours <= 12'\n", "when = 'context.holds.contains(\"other\")'\n"];
+
+fn drawn() -> impl Strategy<Value = Vec<Drawn>> {
+    let one = (0..WHO.len(), 0..WHEN.len(), 0..2_usize, 1..200_u32).prop_map(|(who, when, then, hours)| Drawn { who, when, then, hours });
+    proptest::collection::vec(one, 0..5)
+}
+
+fn written(rules: &[Drawn]) -> String {
+    let rules = rules.iter().enumerate().map(|(n, r)| {
+        let then = ["grant", "approve"][r.then];
+        let stage = if then == "approve" { "[[rule.stage]]\nfrom = [\"owner\"]\n" } else { "" };
+        format!("[[rule]]\nname = \"r{n}\"\nwho = [\"{}\"]\n{}then = \"{then}\"\nfor = \"{}h\"\n{stage}", WHO[r.who], WHEN[r.when], r.hours)
+    });
+    group(&rules.collect::<String>())
+}
+
+const OTHER: &str = "title = \"O\"\nowner = \"team:owners\"\nsensitivity = \"internal\"\n[[rule]]\nname = \"o\"\nwho = [\"everyone\"]\nthen = \"approve\"\nfor = \"1d\"\n[[rule.stage]]\nfrom = [\"owner\"]\n";
+
+fn guard(condition: &str) -> String {
+    format!("@id(\"x\")\n@reason(\"no\")\nforbid (principal, action, resource) when {{ {condition} }};\n")
+}
+
+fn rank(effect: Effect) -> u8 {
+    match effect {
+        Effect::Deny => 0,
+        Effect::Approve => 1,
+        Effect::Grant => 2,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_the_rules(rules in drawn(), team in 0..2_usize, permanent in any::<bool>(), hours in 1..200_u32, holds in any::<bool>(), guardrail in 0..3_usize) {
+        let text = written(&rules);
+        let files = [("groups/g.toml", text.as_str()), ("groups/other.toml", OTHER)];
+        let length = format!("{hours}h");
+        let ask = Ask { team: ["ops", "owners"][team], employment: if permanent { "permanent" } else { "contractor" }, duration: &length, holds: if holds { &["other"] } else { &[] } };
+        let plain = decide(&set(&files), "g", &ask);
+        // Default deny: without a rule that speaks of them nobody gets anything.
+        if rules.is_empty() {
+            prop_assert_eq!(plain.effect, Effect::Deny);
+        }
+        // The deciding rule covers the duration, and no grant decides below an approval that gives less time.
+        if let Some(name) = &plain.rule {
+            let index: usize = name[1..].parse().unwrap();
+            prop_assert!(rules[index].hours >= hours);
+        }
+        // A guardrail beats any rule, and adding one never allows more.
+        let condition = ["true", "principal.employment == \"contractor\"", "context.duration_hours > 24"][guardrail];
+        let source = guard(condition);
+        let guarded = decide(&set(&[files[0], files[1], ("guardrails/x.cedar", &source)]), "g", &ask);
+        prop_assert!(rank(guarded.effect) <= rank(plain.effect));
+        let forbids = [true, !permanent, hours > 24][guardrail];
+        if forbids {
+            prop_assert_eq!(guarded.effect, Effect::Deny);
+            prop_assert_eq!(guarded.guardrails.len(), 1);
+        } else {
+            prop_assert_eq!(guarded.effect, plain.effect);
+        }
+        // The order of files is irrelevant; the order in the map is that of their names.
+        let moved = decide(&set(&[("groups/z/g.toml", text.as_str()), ("groups/a/other.toml", OTHER)]), "g", &ask);
+        prop_assert_eq!(moved.effect, plain.effect);
+        // Suggestions are true.
+        for suggestion in &plain.suggestions {
+            match suggestion {
+                Suggestion::ShorterDuration { duration, effect, .. } => {
+                    let shorter = duration.to_string();
+                    prop_assert_eq!(decide(&set(&files), "g", &Ask { duration: &shorter, ..ask }).effect, *effect);
+                }
+                Suggestion::Membership { who, effect, .. } => {
+                    let again = match who.split_once(':').unwrap() {
+                        ("group", _) => decide(&set(&files), "g", &Ask { holds: &["other"], ..ask }).effect,
+                        (_, team) => {
+                            // They join that team beside their own.
+                            let checked = set(&files);
+                            let (mut person, mut teams) = person(ask.team, ask.employment);
+                            person.teams.insert(team.parse().unwrap());
+                            teams.insert(team.parse().unwrap());
+                            let subject = Subject { person: &person, teams: &teams };
+                            let held: BTreeSet<GroupId> = ask.holds.iter().map(|g| g.parse().unwrap()).collect();
+                            let id: GroupId = "g".parse().unwrap();
+                            let now = Time::from_micros(1_800_000_000_000_000);
+                            let inquiry = Inquiry { subject, group: &id, duration: length.parse().unwrap(), has_justification: false, now, holds: &held, break_glass: false };
+                            Engine::new(checked.set.unwrap(), [subject]).decide(&inquiry).effect
+                        }
+                    };
+                    prop_assert_eq!(again, *effect);
+                }
+                _ => {}
+            }
+        }
+    }
+}

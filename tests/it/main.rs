@@ -10,4 +10,6 @@ mod house;
 mod lifecycle;
 mod matrix;
 mod model;
+mod real_org;
+mod sample;
 mod tamper;
