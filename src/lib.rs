@@ -1,4 +1,94 @@
 //! Bandpass grants access in seconds and can prove afterwards why.
+//!
+//! An employee asks for a group. A policy, files in git, decides: at once, after the right people agreed, or not at all.
+//! Every decision is a row of an append-only table, and that row is what changes everything else. This page is the map of
+//! the crate; read it first. `README.md` is for whoever uses or operates the service, `policies/README.md` for whoever
+//! writes policy.
+//!
+//! # The one idea
+//!
+//! ```text
+//! command ──> decide(world, command, now) ──> events ──> rows + audit, one transaction ──> answer
+//!             pure, replayable                the ledger, the only writer
+//! ```
+//!
+//! Whoever wishes a change builds a [`domain::command::Command`] and gives it to [`ledger::Ledger`]. Its thread takes what
+//! waits, opens one transaction, takes the lock on the head of the log, loads the rows that the commands need, decides each
+//! in order (each sees the effects of those before it), writes events, projected rows, deliveries and the new tree head,
+//! commits, and only then answers every caller. One lock and one fsync serve up to 256 requests, and the lock gives all
+//! replicas one order of events: two votes at once are no race, one of them is second.
+//!
+//! # The rooms
+//!
+//! | room | what it is | may import |
+//! |---|---|---|
+//! | [`domain`] | nouns and pure rules: ids, people, groups, requests, grants, decisions, events, commands, refusals | nothing of ours |
+//! | [`policy`] | files → checked set → decision; Cedar stays in here | domain |
+//! | [`directory`] | people and teams: the snapshot in memory, importers, what an import would change | domain |
+//! | [`store`] | connections, schema, all SQL for both databases; diesel stays in here | domain |
+//! | [`ledger`] | queue, batch, decide, project, tree head; previews with the same code | domain, policy, directory, store |
+//! | [`audit`] | verify, rebuild, signed checkpoints | domain, policy, store, the pure parts of ledger |
+//! | [`connector`] | target systems, and nothing else | domain |
+//! | [`jobs`] | reconcilers: end what is over, deliver, follow the policy folder | ledger, connector, store (reads), policy, `folder` |
+//! | [`auth`] | who calls; what each route needs; who sees what | domain, store (reads), ledger |
+//! | [`web`] | every route on one page, the API, the pages; actix stays in here | auth, ledger, store (reads), audit, directory, settings |
+//! | [`startup`], [`cli`], [`admin`], `sample` | put it together | all |
+//!
+//! `tests/it/architecture.rs` holds this table, the homes of Cedar, diesel, actix and the clock, and the length of files.
+//!
+//! # One request, step by step
+//!
+//! 1. `POST /api/v1/requests` (or the form, or `bandpass request`) reaches [`web::routes`], whose entry says what the route
+//!    needs. [`web::guard`] finds the caller (token, session), checks the entry, bounds time and size, and counts.
+//! 2. The handler parses ids and durations into domain types and builds `Command::Submit` in an `Envelope` (actor, command
+//!    id, Idempotency-Key). It never writes.
+//! 3. The ledger's thread batches it. `needs` says which rows it wants, `store::load` reads them, `decide::submit` asks
+//!    [`policy::Engine`] and turns the [`domain::decision::Decision`] into an event: `request.granted` (with the grant and
+//!    the deliveries inside), `request.denied`, or `request.submitted` with the rule and its stages copied onto it.
+//! 4. `project` says what the event does to `requests`, `grants`, `deliveries`; `encode` makes the hashed body and, beside
+//!    it, the personal text under a salted commitment; the tree head moves. [`store`] writes all of it and commits.
+//! 5. The answer goes out. `jobs::deliver` is woken, calls the connector, and gives `ConfirmDelivery` back to the ledger.
+//!
+//! And a read: handler → authorise by the route's entry → one query of [`store::read`] → what the caller may see
+//! ([`auth::visibility`]) → JSON or a page. Reads never pass through the ledger.
+//!
+//! # What always holds
+//!
+//! - Nothing changes but by an event: every projected row follows from the log, and `audit verify --rebuild` folds the log
+//!   again and compares each column of each table.
+//! - `decide`, `project` and [`policy`] take time, ids and facts as arguments. Only [`clock`] reads the clock.
+//! - Whatever is unknown, missing, erroring or late is a denial that is shown: an unknown entity, a condition that cannot be
+//!   evaluated, a clock behind the log, a full queue, a database that is away.
+//! - A stale act is a conflict (409), never a silent success. A second command with the same id finds its own first event.
+//! - An event's body holds ids and commitments; names, reasons and facts about people lie in `audit_private` and may be
+//!   erased without breaking the tree.
+//! - The service's PostgreSQL role owns nothing, may append through `ledger_append` alone, and a start that can tamper with
+//!   the past refuses to run.
+//! - Routes without an entry are closed, and `tests/golden/authz-matrix.txt` shows every route for every kind of caller.
+//!
+//! # Where this differs from the first design, and why
+//!
+//! - A grant carries the entitlements it was given ([`domain::grant::Grant::entitlements`]), instead of reading them from the
+//!   policy in force: what a person holds is then a fact of the log, and a policy edit that changes them is an event that
+//!   says so (`delivery.queued`).
+//! - `request.granted` holds request, grant and deliveries in one event. One row per granted request is what makes a request
+//!   cost one audit row, and the three can never disagree.
+//! - Answers to `Idempotency-Key` are kept beside the log, not in it: they are no decisions, and are forgotten after 24 h.
+//! - The hourly quota of requests is counted in the process of each replica: it bounds load, it is no rule of access.
+//! - `jobs` imports `policy` and `folder`, because following a folder means reading and checking it.
+//! - The pool of readers is ours ([`store::pool`]): two dozen lines, since diesel-async's wrapper must be made, used and
+//!   dropped outside the async runtime, which r2d2's background threads do not promise.
+//! - `decide` sees the whole batch's rows in memory (`ledger::state`), so a batch is a handful of reads however many
+//!   commands it holds.
+//!
+//! # What is left out on purpose, or not yet
+//!
+//! - No cache of decisions: a decision costs some 40 µs, a stale one costs more.
+//! - No sign-in but the development one; OpenID Connect takes its place in [`auth::session`].
+//! - A group that vanishes from the policy denies its pending requests and takes no new ones; its grants run to their end.
+//!   Giving back at once (`on_change`) comes with policy revisions that show who loses what.
+//! - No reconciliation of target systems yet: a membership that somebody takes away by hand there is not noticed.
+//! - No erasure command yet, although bodies and verification are made for it.
 
 pub mod admin;
 pub mod auth;
