@@ -44,6 +44,9 @@ pub enum Refusal {
         /// Of what.
         noun: String,
     },
+    /// 401: the caller's token was revoked or has expired.
+    #[error("this token is not known, has expired or was revoked")]
+    DeadToken,
     /// 403: known, but not allowed.
     #[error("{reason}")]
     NotAllowed {
@@ -114,6 +117,7 @@ impl Refusal {
     pub fn status(&self) -> u16 {
         match self {
             Self::UnknownGroup { .. } | Self::UnknownPerson { .. } | Self::JustificationRequired { .. } | Self::Impossible { .. } => 422,
+            Self::DeadToken => 401,
             Self::NotFound { .. } => 404,
             Self::NotAllowed { .. } => 403,
             Self::AlreadyPending { .. }
@@ -136,6 +140,7 @@ impl Refusal {
             Self::UnknownPerson { .. } => "unknown_person",
             Self::JustificationRequired { .. } => "justification_required",
             Self::AlreadyPending { .. } => "already_pending",
+            Self::DeadToken => "dead_token",
             Self::NotFound { .. } => "not_found",
             Self::NotAllowed { .. } => "not_allowed",
             Self::NotPending { .. } => "not_pending",

@@ -95,6 +95,12 @@ impl PolicySet {
         &self.revision
     }
 
+    /// Whether any role or owner is `group:`, so that who calls depends on what they hold.
+    pub fn names_holders(&self) -> bool {
+        let roles = self.roles.admin.iter().chain(&self.roles.auditor);
+        roles.chain(self.groups.values().flat_map(|g| &g.owner)).any(|who| matches!(who, crate::domain::group::Who::Group(_)))
+    }
+
     /// Every group by id.
     pub fn groups(&self) -> &BTreeMap<GroupId, Group> {
         &self.groups

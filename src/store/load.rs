@@ -9,7 +9,7 @@ use super::{
     db::{Db, on},
     read::StoreError,
     row::{ApprovalRow, BlockRow, DeliveryRow, GrantRow, IdempotencyRow, RequestRow, TokenRow},
-    schema::{approvals, blocks, deliveries, grants, group_lives, idempotency, requests, tokens},
+    schema::{ActiveGrant, PendingRequest, approvals, blocks, deliveries, grants, group_lives, idempotency, requests, tokens},
     writer::{Writer, store_error},
 };
 use crate::domain::{
@@ -146,14 +146,14 @@ impl Writer {
             let people = texts(&around.people);
             let rows: Vec<GrantRow> = on!(db, c => grants::table
                 .filter(grants::person.eq_any(&people))
-                .filter(grants::status.eq("active"))
+                .filter(ActiveGrant)
                 .select(GrantRow::as_select())
                 .load(c))
             .map_err(store_error)?;
             into.grants.extend(valid::<_, Grant>(rows)?);
             let rows: Vec<RequestRow> = on!(db, c => requests::table
                 .filter(requests::person.eq_any(&people))
-                .filter(requests::status.eq("pending"))
+                .filter(PendingRequest)
                 .select(RequestRow::as_select())
                 .load(c))
             .map_err(store_error)?;
@@ -166,7 +166,7 @@ impl Writer {
             let groups = texts(&around.groups);
             let rows: Vec<GrantRow> = on!(db, c => grants::table
                 .filter(grants::group_id.eq_any(&groups))
-                .filter(grants::status.eq("active"))
+                .filter(ActiveGrant)
                 .select(GrantRow::as_select())
                 .load(c))
             .map_err(store_error)?;
@@ -176,7 +176,7 @@ impl Writer {
             let groups = texts(&around.pending_of);
             let rows: Vec<RequestRow> = on!(db, c => requests::table
                 .filter(requests::group_id.eq_any(&groups))
-                .filter(requests::status.eq("pending"))
+                .filter(PendingRequest)
                 .select(RequestRow::as_select())
                 .load(c))
             .map_err(store_error)?;

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diesel::{dsl::sql, prelude::*, sql_types::Bool};
+use diesel::prelude::*;
 
 use super::{
     change::{Block, BlockCause},
     db::{Db, Location, on},
     pool::Pool,
     row::{ApprovalRow, BadRow, BlockRow, DeliveryRow, GrantRow, RequestRow, TokenRow},
-    schema::{approvals, blocks, deliveries, grants, head, requests, tokens},
+    schema::{ActiveGrant, OpenDelivery, PendingRequest, approvals, blocks, deliveries, grants, head, requests, tokens},
     writer::HeadRow,
 };
 use crate::domain::{
@@ -232,7 +232,7 @@ impl Reader {
         let rows: Vec<String> = self
             .ask(move |db| {
                 on!(db, c => requests::table
-                    .filter(requests::status.eq("pending"))
+                    .filter(PendingRequest)
                     .filter(requests::deadline.le(now.micros()))
                     .select(requests::id)
                     .limit(i64::from(limit))
@@ -291,7 +291,7 @@ impl Reader {
                         query = query.filter(grants::group_id.eq_any(texts(groups)));
                     }
                     if filter.live {
-                        query = query.filter(grants::status.eq("active"));
+                        query = query.filter(ActiveGrant);
                     }
                     if let Some(at) = filter.at {
                         let at = at.micros();
@@ -318,7 +318,7 @@ impl Reader {
             .ask(move |db| {
                 on!(db, c => grants::table
                     .filter(grants::person.eq(person.as_str()))
-                    .filter(grants::status.eq("active"))
+                    .filter(ActiveGrant)
                     .order(grants::ends_at)
                     .select(GrantRow::as_select())
                     .load(c))
@@ -336,7 +336,7 @@ impl Reader {
             .ask(move |db| {
                 on!(db, c => grants::table
                     .filter(grants::group_id.eq_any(texts(&groups)))
-                    .filter(grants::status.eq("active"))
+                    .filter(ActiveGrant)
                     .select(GrantRow::as_select())
                     .load(c))
             })
@@ -352,7 +352,7 @@ impl Reader {
         let rows: Vec<String> = self
             .ask(move |db| {
                 on!(db, c => grants::table
-                    .filter(grants::status.eq("active"))
+                    .filter(ActiveGrant)
                     .filter(grants::ends_at.le(now.micros()))
                     .order(grants::ends_at)
                     .select(grants::id)
@@ -371,7 +371,7 @@ impl Reader {
         let rows: Vec<(String, i64)> = self
             .ask(move |db| {
                 on!(db, c => grants::table
-                    .filter(grants::status.eq("active"))
+                    .filter(ActiveGrant)
                     .group_by(grants::group_id)
                     .select((grants::group_id, diesel::dsl::count_star()))
                     .load(c))
@@ -453,8 +453,7 @@ impl Reader {
         let rows: Vec<DeliveryRow> = self
             .ask(move |db| {
                 on!(db, c => deliveries::table
-                    // Spelled as the partial index spells it, so that both databases use it.
-                    .filter(sql::<Bool>("state <> 'done'"))
+                    .filter(OpenDelivery)
                     .filter(deliveries::position.gt(after))
                     .order(deliveries::position)
                     .limit(i64::from(limit))
@@ -474,7 +473,7 @@ impl Reader {
         let rows: Vec<(String, i64)> = self
             .ask(move |db| {
                 on!(db, c => deliveries::table
-                    .filter(sql::<Bool>("state <> 'done'"))
+                    .filter(OpenDelivery)
                     .group_by(deliveries::state)
                     .select((deliveries::state, diesel::dsl::count_star()))
                     .load(c))

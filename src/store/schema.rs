@@ -173,3 +173,41 @@ diesel::table! {
     }
 }
 diesel::allow_tables_to_appear_in_same_query!(audit_log, audit_private);
+
+/// A condition spelled as the partial indexes spell it. Bound as a parameter, neither database could use those indexes; as
+/// diesel's `sql` literal, no statement with it would be prepared once and kept.
+macro_rules! spelled {
+    ($(#[$doc:meta])* $name:ident, $sql:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, diesel::query_builder::QueryId, diesel::expression::ValidGrouping)]
+        pub struct $name;
+
+        impl diesel::expression::Expression for $name {
+            type SqlType = diesel::sql_types::Bool;
+        }
+        impl<QS> diesel::expression::AppearsOnTable<QS> for $name {}
+        impl<QS> diesel::expression::SelectableExpression<QS> for $name {}
+        impl<DB: diesel::backend::Backend> diesel::query_builder::QueryFragment<DB> for $name {
+            fn walk_ast<'b>(&'b self, mut out: diesel::query_builder::AstPass<'_, 'b, DB>) -> diesel::QueryResult<()> {
+                out.push_sql($sql);
+                Ok(())
+            }
+        }
+    };
+}
+
+spelled!(
+    /// Grants that have not ended.
+    ActiveGrant,
+    "grants.status = 'active'"
+);
+spelled!(
+    /// Requests that nobody has decided.
+    PendingRequest,
+    "requests.status = 'pending'"
+);
+spelled!(
+    /// Deliveries that are not achieved.
+    OpenDelivery,
+    "deliveries.state <> 'done'"
+);

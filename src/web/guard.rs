@@ -14,6 +14,7 @@ use actix_web::{
 use super::{AppState, problem::Problem, routes};
 use crate::{
     auth::{Caller, access::Access, session},
+    domain::token::Scope,
     ledger::fresh_id,
 };
 
@@ -124,7 +125,9 @@ async fn admit(state: &Data<AppState>, request: &ServiceRequest, pattern: Option
         return Err(problem);
     };
     if access != Access::Public || path == "/signin" {
-        match identify(state, request).await {
+        // The ledger looks at the token of a command again.
+        let decided_by_ledger = method == Method::POST && matches!(access, Access::SignedIn(Scope::Request | Scope::Approve));
+        match identify(state, request, decided_by_ledger).await {
             Ok(caller) => {
                 if let Some(reason) = access.refuses(&caller) {
                     state.refusals.note(&caller, &format!("{method} {pattern}"), "not_allowed", &path);
@@ -164,14 +167,24 @@ fn same_origin(state: &AppState, request: &ServiceRequest) -> Result<(), Problem
 }
 
 /// Who calls: a bearer token, or a session cookie within the limits of development sign-in.
-async fn identify(state: &AppState, request: &ServiceRequest) -> Result<Caller, Problem> {
+async fn identify(state: &AppState, request: &ServiceRequest, decided_by_ledger: bool) -> Result<Caller, Problem> {
     let snapshot = state.ledger.snapshot();
     let now = state.ledger.now();
     let active = |id: &str| snapshot.directory.person(id).filter(|p| p.is_active()).cloned();
     if let Some(authorization) = request.headers().get(header::AUTHORIZATION) {
         let secret = authorization.to_str().ok().and_then(|t| t.strip_prefix("Bearer ")).filter(|s| s.starts_with("bp_"));
         let Some(secret) = secret else { return Err(Problem::unknown_caller("expected `Authorization: Bearer bp_…`")) };
-        let token = state.reader.token_by_secret(session::secret_hash(secret)).await?;
+        let hash = session::secret_hash(secret);
+        let token = match state.tokens.get(&hash, now).filter(|_| decided_by_ledger) {
+            Some(token) => Some(token),
+            None => {
+                let token = state.reader.token_by_secret(hash.clone()).await?;
+                if let Some(token) = &token {
+                    state.tokens.put(hash, token, now);
+                }
+                token
+            }
+        };
         let token = token.filter(|t| t.revoked_at.is_none() && t.expires_at > now);
         let Some(token) = token else { return Err(Problem::unknown_caller("this token is not known, has expired or was revoked")) };
         let Some(person) = active(token.person.as_str()) else { return Err(Problem::unknown_caller("the token's owner has left")) };

@@ -16,7 +16,7 @@ use actix_web::{App, FromRequest, HttpMessage, HttpRequest, HttpServer, dev, mid
 
 use crate::{
     audit::checkpoint::Signer,
-    auth::{Caller, session::SessionKey},
+    auth::{Caller, known_tokens::KnownTokens, session::SessionKey},
     clock::Clock,
     ledger::Ledger,
     settings::Settings,
@@ -40,6 +40,8 @@ pub struct AppState {
     pub metrics: metrics::Metrics,
     /// Refused acts, gathered.
     pub refusals: refusals::Refusals,
+    /// Tokens seen lately.
+    pub tokens: KnownTokens,
     own_origins: Vec<String>,
 }
 
@@ -111,6 +113,7 @@ pub fn serve(
         signer,
         metrics: metrics::Metrics::new().map_err(|e| e.to_string())?,
         refusals: refusals::Refusals::default(),
+        tokens: KnownTokens::default(),
         own_origins,
     });
     tokio::spawn(refusals::flush_every_minute(state.clone()));

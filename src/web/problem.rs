@@ -90,6 +90,7 @@ impl Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let title = match refusal.status() {
+            401 => "Sign in first",
             403 => "Not allowed",
             404 => "Not found",
             409 => "It has changed, or stands against something else",

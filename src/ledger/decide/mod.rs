@@ -23,7 +23,7 @@ use crate::domain::{
     id::{CommandId, DeliveryId, GrantId, GroupId, IdSource, PersonId, RequestId},
     refusal::Refusal,
     time::Time,
-    token::Scope,
+    token::{Scope, Token},
 };
 
 pub use membership::{Asker, eligible, is_in};
@@ -113,6 +113,7 @@ impl<'a> Recorder<'a> {
 /// # Errors
 /// A [`Refusal`] says why nothing happens.
 pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) -> Result<Decided, Refusal> {
+    world.check_actor(&envelope.actor)?;
     let mut recorder = Recorder::new(world, envelope);
     match &envelope.command {
         Command::Submit { person, group, duration, justification } => {
@@ -157,6 +158,21 @@ pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) ->
 }
 
 impl World<'_> {
+    /// Whoever acts is active, and the token they came with is alive, now and under the head lock.
+    fn check_actor(&self, actor: &Actor) -> Result<(), Refusal> {
+        let Actor::Person { id, token } = actor else { return Ok(()) };
+        if let Some(token) = token {
+            let alive = |t: &Token| t.person == *id && t.revoked_at.is_none() && t.expires_at > self.now;
+            if !self.state.token(*token).is_some_and(alive) {
+                return Err(Refusal::DeadToken);
+            }
+        }
+        if !self.snapshot.directory.person(id.as_str()).is_some_and(|p| p.is_active()) {
+            return Err(Refusal::NotAllowed { reason: "you are not in the directory any more".to_owned() });
+        }
+        Ok(())
+    }
+
     /// Whether an actor administers Bandpass: by `roles.toml`, by the first admin's token, or at the service's machine.
     pub(crate) fn is_admin(&self, actor: &Actor) -> bool {
         match actor {

@@ -49,9 +49,6 @@ pub(crate) fn file(world: &World<'_>, actor: &Actor, filing: &Filing<'_>) -> Res
         Actor::Person { id, .. } => id.clone(),
         Actor::Operator { .. } | Actor::System { .. } => person.clone(),
     };
-    if !directory.person(filed_by.as_str()).is_some_and(|p| p.is_active()) {
-        return Err(Refusal::NotAllowed { reason: "you are not in the directory any more".to_owned() });
-    }
     let unknown_person = || Refusal::UnknownPerson { person: person.to_string() };
     let subject = directory.subject(person.as_str()).filter(|s| s.person.is_active()).ok_or_else(unknown_person)?;
     let set = world.snapshot.policy.set();
