@@ -1,7 +1,7 @@
 //! One batch: begin, load, decide each command in order, write, commit, answer.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     domain::{
         command::{Answer, Command, Envelope},
-        id::{IdSource, PersonId},
+        id::{GroupId, IdSource, PersonId},
         refusal::Refusal,
         time::Time,
     },
@@ -76,14 +76,49 @@ impl Quota {
     }
 }
 
+/// The most rows kept between batches; more begin anew.
+const WARM_ROWS: usize = 250_000;
+
+/// Rows kept between batches. They are what the tables hold as long as the head stands where the last batch left it:
+/// nothing changes but by an event, and an event moves the head. Another replica's batch throws them away.
+#[derive(Default)]
+struct Warm {
+    state: State,
+    /// Number of the last event when they were true.
+    seq: i64,
+    /// People whose live grants, pending requests and blocks are all here.
+    people: HashSet<PersonId>,
+    /// Groups whose live grants are all here.
+    groups: HashSet<GroupId>,
+}
+
+impl Warm {
+    /// Leaves out what is here already.
+    fn reduce(&self, around: &mut Around) {
+        around.people.retain(|p| !self.people.contains(p));
+        around.groups.retain(|g| !self.groups.contains(g));
+    }
+
+    /// Takes rows in that were loaded for `around`.
+    fn take(&mut self, around: Around, loaded: Loaded) {
+        self.state.take(loaded);
+        self.people.extend(around.people);
+        self.groups.extend(around.groups);
+    }
+}
+
 /// What one thread keeps between batches.
 pub(super) struct Batcher {
+    warm: Warm,
     pub writer: Writer,
     pub limits: Limits,
     pub random: SystemRandom,
     pub quota: Quota,
     pub clock: Arc<dyn Fn() -> Time + Send + Sync>,
 }
+
+/// Answers kept for their Idempotency-Key, by scope: hash of the body, answer.
+type KeptAnswers = HashMap<String, (String, Answer)>;
 
 /// Why a batch was not done.
 pub(super) enum BatchError {
@@ -112,12 +147,25 @@ impl From<StoreError> for BatchError {
 }
 
 impl Batcher {
+    /// Nothing kept yet.
+    pub fn new(writer: Writer, limits: Limits, clock: Arc<dyn Fn() -> Time + Send + Sync>) -> Self {
+        Self { warm: Warm::default(), writer, limits, random: SystemRandom::new(), quota: Quota::default(), clock }
+    }
+
     /// Carries out a batch on the snapshot in force.
     pub fn run(&mut self, snapshot: &Snapshot, batch: &[&Envelope], timezone: &str) -> Result<Outcome, BatchError> {
         let begun = self.writer.begin()?;
         let outcome = self.inside(snapshot, &begun, batch, timezone);
         match outcome {
-            Ok((after, rows, replies)) => self.finish(&begun.head, &after, rows, replies),
+            Ok((after, rows, replies, warm)) => {
+                let outcome = self.finish(&begun.head, &after, rows, replies);
+                // Anything but a durable batch leaves nothing to build on.
+                if outcome.is_ok() && warm.state.len() < WARM_ROWS {
+                    self.warm = Warm { seq: after.seq, ..warm };
+                    self.warm.state.settle();
+                }
+                outcome
+            }
             Err(error) => {
                 self.writer.rollback();
                 Err(error)
@@ -131,7 +179,7 @@ impl Batcher {
         begun: &Begun,
         batch: &[&Envelope],
         timezone: &str,
-    ) -> Result<(LedgerHead, BatchRows, Vec<Reply>), BatchError> {
+    ) -> Result<(LedgerHead, BatchRows, Vec<Reply>, Warm), BatchError> {
         let head = &begun.head;
         if head.directory_revision != snapshot.directory.revision() || head.policy_revision != snapshot.in_force {
             return Err(BatchError::Outdated);
@@ -139,8 +187,7 @@ impl Batcher {
         let clock = begun.clock.unwrap_or_else(|| (self.clock)());
         let now = clock.max(head.at);
         let clock_behind = head.at.micros() - clock.micros() > CLOCK_TOLERANCE_MICROS;
-        let (mut state, answers) = self.load(snapshot, head, batch)?;
-        let mut answers: HashMap<String, (String, Answer)> = answers;
+        let (mut warm, mut answers) = self.load(snapshot, head, batch)?;
         let mut rows = BatchRows::default();
         let mut after = LedgerHead { at: now, ..head.clone() };
         let mut frontier = Frontier::from_stored(head.seq, &head.frontier)
@@ -158,7 +205,7 @@ impl Batcher {
             let filed_last_hour = filer.map_or(0, |person| self.quota.count(person, now));
             let world = World {
                 snapshot,
-                state: &state,
+                state: &warm.state,
                 now,
                 next_seq: after.seq + 1,
                 epoch: head.epoch,
@@ -186,7 +233,7 @@ impl Batcher {
                 rows.private.push(encoded.private);
                 for change in project(event) {
                     move_head(&mut after, &change);
-                    state.apply(&change);
+                    warm.state.apply(&change);
                     rows.changes.push(change);
                 }
                 after.seq = event.seq;
@@ -207,41 +254,44 @@ impl Batcher {
         }
         after.frontier = frontier.to_stored();
         after.root = frontier.root().to_vec();
-        Ok((after, rows, replies))
+        Ok((after, rows, replies, warm))
     }
 
-    #[allow(clippy::type_complexity)]
-    fn load(
-        &mut self,
-        snapshot: &Snapshot,
-        head: &LedgerHead,
-        batch: &[&Envelope],
-    ) -> Result<(State, HashMap<String, (String, Answer)>), StoreError> {
+    fn load(&mut self, snapshot: &Snapshot, head: &LedgerHead, batch: &[&Envelope]) -> Result<(Warm, KeptAnswers), StoreError> {
+        let mut warm = Some(std::mem::take(&mut self.warm)).filter(|w| w.seq == head.seq).unwrap_or_default();
+        warm.state.frozen = head.frozen;
         let mut named = Named::default();
         batch.iter().for_each(|envelope| needs::named(envelope, &mut named));
+        // Requests are always read, since their votes are not kept.
+        named.grants.retain(|id| warm.state.grant(*id).is_none());
+        named.deliveries.retain(|id| warm.state.delivery(*id).is_none());
+        named.tokens.retain(|id| warm.state.token(*id).is_none());
         let mut loaded = Loaded::default();
         self.writer.load_named(&named, &mut loaded)?;
-        let mut answers = HashMap::new();
+        let mut answers = KeptAnswers::new();
         for row in std::mem::take(&mut loaded.answers) {
             let answer = serde_json::from_str(&row.answer).map_err(|_| StoreError("a kept answer cannot be read".to_owned()))?;
             answers.insert(row.scope, (row.body, answer));
         }
-        let mut state = State::new(head.frozen);
-        state.take(loaded);
+        warm.state.take(loaded);
         let mut around = Around::default();
-        batch.iter().for_each(|envelope| needs::around(envelope, snapshot, &state, &mut around));
+        batch.iter().for_each(|envelope| needs::around(envelope, snapshot, &warm.state, &mut around));
+        // What a policy load touches leads to everything else those people hold.
+        let touched = around.groups.clone();
+        self.load_around(&mut warm, around)?;
+        if batch.iter().any(|e| matches!(e.command, Command::LoadPolicy { .. })) {
+            let people = touched.iter().flat_map(|g| warm.state.holders(g)).map(|g| g.person.clone()).collect();
+            self.load_around(&mut warm, Around { people, ..Around::default() })?;
+        }
+        Ok((warm, answers))
+    }
+
+    fn load_around(&mut self, warm: &mut Warm, mut around: Around) -> Result<(), StoreError> {
+        warm.reduce(&mut around);
         let mut loaded = Loaded::default();
         self.writer.load_around(&around, &mut loaded)?;
-        // What a policy load touches leads to everything else those people hold.
-        let holders: Vec<PersonId> = loaded.grants.iter().map(|g| g.person.clone()).collect();
-        state.take(loaded);
-        if batch.iter().any(|e| matches!(e.command, Command::LoadPolicy { .. })) && !holders.is_empty() {
-            let more = Around { people: holders.into_iter().collect(), ..Around::default() };
-            let mut loaded = Loaded::default();
-            self.writer.load_around(&more, &mut loaded)?;
-            state.take(loaded);
-        }
-        Ok((state, answers))
+        warm.take(around, loaded);
+        Ok(())
     }
 
     fn finish(&mut self, before: &LedgerHead, after: &LedgerHead, rows: BatchRows, replies: Vec<Reply>) -> Result<Outcome, BatchError> {

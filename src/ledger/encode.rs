@@ -38,6 +38,37 @@ pub struct Body {
     pub personal: String,
 }
 
+/// A body as it is written: the same keys in the same order, borrowed.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct BodyRef<'a> {
+    v: u32,
+    engine: &'a str,
+    epoch: i64,
+    seq: i64,
+    at: Time,
+    actor: &'a Actor,
+    command: CommandId,
+    change: &'a Change,
+    personal: &'a str,
+}
+
+impl Body {
+    /// It, borrowed.
+    pub fn borrowed(&self) -> BodyRef<'_> {
+        BodyRef {
+            v: self.v,
+            engine: &self.engine,
+            epoch: self.epoch,
+            seq: self.seq,
+            at: self.at,
+            actor: &self.actor,
+            command: self.command,
+            change: &self.change,
+            personal: &self.personal,
+        }
+    }
+}
+
 /// The version of bodies that this program writes.
 pub const BODY_VERSION: u32 = 1;
 
@@ -67,24 +98,25 @@ pub fn encode(event: &Event, random: &dyn SecureRandom) -> Result<Encoded, Encod
     let mut salt = [0_u8; 32];
     random.fill(&mut salt).map_err(|_| EncodeError("no randomness".to_owned()))?;
     let text = serde_json::to_string(&event.personal).map_err(|e| EncodeError(e.to_string()))?;
-    let body = Body {
+    let personal = hex(&commitment(&salt, &text));
+    let body = BodyRef {
         v: BODY_VERSION,
-        engine: ENGINE.to_owned(),
+        engine: ENGINE,
         epoch: event.epoch,
         seq: event.seq,
         at: event.at,
-        actor: event.actor.clone(),
+        actor: &event.actor,
         command: event.command,
-        change: event.change.clone(),
-        personal: hex(&commitment(&salt, &text)),
+        change: &event.change,
+        personal: &personal,
     };
     let body_text = serde_json::to_string(&body).map_err(|e| EncodeError(e.to_string()))?;
     let leaf = leaf_hash(body_text.as_bytes());
-    Ok(Encoded { log: columns(&body, body_text), private: AuditPrivateRow { seq: event.seq, salt: Some(salt.to_vec()), text: Some(text) }, leaf })
+    Ok(Encoded { log: columns(body, body_text), private: AuditPrivateRow { seq: event.seq, salt: Some(salt.to_vec()), text: Some(text) }, leaf })
 }
 
 /// The row that belongs to a body: every other column follows from it, so a verifier can compute and compare them.
-pub fn columns(body: &Body, body_text: String) -> AuditLogRow {
+pub fn columns(body: BodyRef<'_>, body_text: String) -> AuditLogRow {
     let index = body.change.index();
     AuditLogRow {
         seq: body.seq,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
     domain::{
-        delivery::Delivery,
+        delivery::{Delivery, DeliveryState},
         grant::{Grant, GrantStatus},
         id::{DeliveryId, GrantId, GroupId, PersonId, RequestId, TokenId},
         request::{Approval, Request, RequestStatus},
@@ -29,8 +29,17 @@ pub struct State {
     deliveries: HashMap<DeliveryId, Delivery>,
     blocks: HashMap<(PersonId, GroupId), Vec<Block>>,
     tokens: HashMap<TokenId, Token>,
+    /// Requests, grants and deliveries that reached their end in this batch.
+    ended: Ended,
     /// Whether new grants are stopped.
     pub frozen: bool,
+}
+
+#[derive(Debug, Default)]
+struct Ended {
+    requests: Vec<RequestId>,
+    grants: Vec<GrantId>,
+    deliveries: Vec<DeliveryId>,
 }
 
 impl State {
@@ -39,10 +48,13 @@ impl State {
         Self { frozen, ..Self::default() }
     }
 
-    /// Takes loaded rows in. The same row may come twice.
+    /// Takes loaded rows in. The same row may come twice; votes come whole, for each request that is named.
     pub fn take(&mut self, loaded: Loaded) {
         for request in loaded.requests {
             self.put_request(request);
+        }
+        for approval in &loaded.approvals {
+            self.approvals.remove(&approval.request);
         }
         for approval in loaded.approvals {
             self.approvals.entry(approval.request).or_default().push(approval);
@@ -57,16 +69,45 @@ impl State {
             self.tokens.insert(token.id, token);
         }
         for block in loaded.blocks {
-            self.blocks.entry((block.person.clone(), block.group.clone())).or_default().push(block);
+            self.put_block(block);
         }
+    }
+
+    fn put_block(&mut self, block: Block) {
+        let blocks = self.blocks.entry((block.person.clone(), block.group.clone())).or_default();
+        blocks.retain(|b| b.cause != block.cause);
+        blocks.push(block);
+    }
+
+    /// Forgets what has ended and the votes: what is left is what the next batch may meet again.
+    pub fn settle(&mut self) {
+        let ended = std::mem::take(&mut self.ended);
+        for id in ended.requests {
+            self.requests.remove(&id);
+        }
+        for id in ended.grants {
+            self.grants.remove(&id);
+        }
+        for id in ended.deliveries {
+            self.deliveries.remove(&id);
+        }
+        self.approvals.clear();
+    }
+
+    /// How many rows are held.
+    pub fn len(&self) -> usize {
+        self.requests.len() + self.grants.len() + self.deliveries.len() + self.tokens.len()
     }
 
     fn put_request(&mut self, request: Request) {
         let of_person = self.pending.entry(request.person.clone()).or_default();
         if request.status == RequestStatus::Pending {
             of_person.insert(request.group.clone(), request.id);
-        } else if of_person.get(&request.group) == Some(&request.id) {
-            of_person.remove(&request.group);
+        } else {
+            if of_person.get(&request.group) == Some(&request.id) {
+                of_person.remove(&request.group);
+            }
+            self.ended.requests.push(request.id);
         }
         self.requests.insert(request.id, request);
     }
@@ -83,6 +124,7 @@ impl State {
             if let Some(holders) = self.holders.get_mut(&grant.group) {
                 holders.remove(&grant.id);
             }
+            self.ended.grants.push(grant.id);
         }
         self.grants.insert(grant.id, grant);
     }
@@ -127,14 +169,15 @@ impl State {
             RowChange::DeliveryReported { id, state, done_at, note } => {
                 if let Some(delivery) = self.deliveries.get_mut(id) {
                     delivery.state = *state;
+                    if *state == DeliveryState::Done {
+                        self.ended.deliveries.push(*id);
+                    }
                     delivery.done_at = *done_at;
                     delivery.note.clone_from(note);
                 }
             }
             RowChange::BlockPut(block) => {
-                let blocks = self.blocks.entry((block.person.clone(), block.group.clone())).or_default();
-                blocks.retain(|b| b.cause != block.cause);
-                blocks.push(block.clone());
+                self.put_block(block.clone());
             }
             RowChange::BlocksLifted { person, group } => {
                 self.blocks.remove(&(person.clone(), group.clone()));

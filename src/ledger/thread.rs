@@ -6,12 +6,11 @@ use std::{
     time::Duration as Pause,
 };
 
-use ring::rand::SystemRandom;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     LedgerConfig, LedgerError, Reply, Snapshot,
-    batch::{BatchError, Batcher, Quota},
+    batch::{BatchError, Batcher},
     handle::{Shared, Work},
     needs,
     snapshot::Life,
@@ -36,13 +35,7 @@ struct Waiting {
 pub(super) fn start(config: LedgerConfig, work: mpsc::Receiver<Work>) -> Result<Arc<Shared>, StoreError> {
     let mut writer = Writer::open(&config.location)?;
     let snapshot = read_in_force(&mut writer, &config, None)?;
-    let batcher = Batcher {
-        writer,
-        limits: config.limits.clone(),
-        random: SystemRandom::new(),
-        quota: Quota::default(),
-        clock: Arc::clone(&config.clock),
-    };
+    let batcher = Batcher::new(writer, config.limits.clone(), Arc::clone(&config.clock));
     let shared = Arc::new(Shared { snapshot: RwLock::new(Arc::new(snapshot)), stats: Default::default(), deliveries: Default::default(), config });
     let thread = Thread { batcher, shared: Arc::clone(&shared), work };
     std::thread::Builder::new()
