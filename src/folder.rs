@@ -19,6 +19,10 @@ pub fn read(folder: &Path, endings: &[&str]) -> Result<BTreeMap<String, Vec<u8>>
     let mut total = 0;
     if folder.is_file() {
         let name = folder.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        let size = fs::metadata(folder).map_err(|e| format!("cannot read `{}`: {e}", folder.display()))?.len();
+        if size > MAX_FILE {
+            return Err(format!("`{name}` has {size} bytes; at most {MAX_FILE} are read"));
+        }
         files.insert(name, fs::read(folder).map_err(|e| format!("cannot read `{}`: {e}", folder.display()))?);
         return Ok(files);
     }
