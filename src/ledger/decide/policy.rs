@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Decided, Intents, Recorder, World};
 use crate::domain::{
+    commit::Commit,
     delivery::DeliveryAction,
     event::{Change, Personal},
     grant::Grant,
@@ -19,7 +20,7 @@ pub(super) fn load(
     world: &World<'_>,
     revision: &PolicyRevision,
     parent: Option<&PolicyRevision>,
-    source: &str,
+    (source, commit): (&str, Option<&Commit>),
     mut recorder: Recorder<'_>,
     ids: &mut dyn IdSource,
 ) -> Result<Decided, Refusal> {
@@ -42,6 +43,7 @@ pub(super) fn load(
             source: source.to_owned(),
             groups_added,
             groups_removed: groups_removed.clone(),
+            commit: commit.cloned(),
         },
         Personal { reason: Some(told), ..Personal::default() },
     );
