@@ -77,6 +77,8 @@ struct Seen {
 struct Found {
     files: PolicyFiles,
     commit: Option<Commit>,
+    /// Whether the log knows of no commit of this repository yet.
+    is_first: bool,
 }
 
 fn unusable(message: String, help: Option<String>) -> Problem {
@@ -124,7 +126,7 @@ impl PolicySource {
         let parent = ledger.revision();
         let shown = self.place.shown();
         let found = match self.place.clone() {
-            Place::Folder(path) => blocking(move || folder::read(&path, folder::POLICY_ENDINGS)).await?.map(|files| Found { files, commit: None }).map_err(|message| Unusable::Refused { message, help: None }),
+            Place::Folder(path) => blocking(move || folder::read(&path, folder::POLICY_ENDINGS)).await?.map(|files| Found { files, commit: None, is_first: false }).map_err(|message| Unusable::Refused { message, help: None }),
             Place::Git(mirror) => {
                 let loaded = ledger.last_policy_load().await.map_err(|e| e.to_string())?;
                 self.fetch(ledger, mirror, loaded).await?
@@ -146,7 +148,7 @@ impl PolicySource {
         if let Some(seen) = self.last.as_ref().filter(|s| s.what == what && s.directory == directory && s.in_force == parent) {
             return Ok(seen.outcome.clone());
         }
-        let outcome = self.bring_into_force(ledger, parent, hash, files, found.commit).await?;
+        let outcome = self.bring_into_force(ledger, parent, hash, files, (found.commit, found.is_first)).await?;
         self.last = Some(Seen { what, directory, in_force: ledger.revision(), outcome: outcome.clone() });
         Ok(outcome)
     }
@@ -155,23 +157,22 @@ impl PolicySource {
         // A commit of another source says nothing about this one: whoever changed the setting meant it.
         let shown = mirror.shown();
         let before = loaded.filter(|l| l.source == shown).and_then(|l| l.commit);
-        let (fetched, in_force) = (mirror.clone(), before.clone());
+        let is_first = before.is_none();
+        ledger.update_source_state(|state| state.in_force = before.clone());
+        let fetched = mirror.clone();
         let head = match blocking(move || fetched.fetch()).await? {
             Ok(head) => head,
             Err(error) => return Ok(Err(error)),
         };
-        ledger.update_source_state(|state| {
-            state.head = Some(head.clone());
-            state.in_force = in_force;
-        });
+        ledger.update_source_state(|state| state.head = Some(head.clone()));
         blocking(move || {
             mirror.may_follow(before.as_ref(), &head)?;
-            Ok(Found { files: mirror.files(&head)?, commit: Some(head) })
+            Ok(Found { files: mirror.files(&head)?, commit: Some(head), is_first })
         })
         .await
     }
 
-    async fn bring_into_force(&mut self, ledger: &Ledger, parent: Option<PolicyRevision>, hash: String, files: PolicyFiles, commit: Option<Commit>) -> Result<Load, String> {
+    async fn bring_into_force(&mut self, ledger: &Ledger, parent: Option<PolicyRevision>, hash: String, files: PolicyFiles, (commit, is_first): (Option<Commit>, bool)) -> Result<Load, String> {
         let (known, timezone, canary) = (ledger.known(), ledger.timezone().to_owned(), self.canary.clone());
         let tried = blocking(move || {
             let problems = canary.check(&files, &known, &timezone)?;
@@ -193,7 +194,7 @@ impl PolicySource {
             return self.refuse(ledger, hash, vec![unusable("the policy files were accepted by a child process, but could not be compiled here".to_owned(), None)]).await;
         };
         // Who gains and who loses by this set is worked out here, between the set in force and `set`, before it is loaded.
-        if parent.as_ref() != Some(set.revision()) {
+        if parent.as_ref() != Some(set.revision()) || is_first {
             let origin = (self.place.shown(), commit.clone());
             let reply = ledger.load_policy_over(parent, Actor::system("policy"), Arc::clone(&set), files, origin).await.map_err(|e| e.to_string())?;
             reply.answer.map_err(|e| e.to_string())?;

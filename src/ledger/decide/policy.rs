@@ -29,7 +29,8 @@ pub(super) fn load(
     if parent != world.snapshot.in_force.as_ref() {
         return Err(stale());
     }
-    if parent == Some(revision) {
+    // The same set is loaded again only to record which commit it is: where a repository is followed from now on.
+    if parent == Some(revision) && commit.is_none() {
         return Ok(recorder.done());
     }
     let living: BTreeSet<&GroupId> = world.snapshot.lives.iter().filter(|(_, life)| life.live).map(|(id, _)| id).collect();
