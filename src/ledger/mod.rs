@@ -11,6 +11,7 @@
 //! Pure parts, which `audit` uses too: [`decide`], [`project`], [`encode`], [`tree`].
 
 mod batch;
+pub mod compile;
 pub mod decide;
 pub mod encode;
 mod handle;
@@ -18,6 +19,7 @@ mod needs;
 mod preview;
 pub mod project;
 pub mod snapshot;
+pub mod source;
 pub mod state;
 mod thread;
 pub mod tree;
@@ -26,6 +28,7 @@ pub use decide::Limits;
 pub use handle::{Ledger, LedgerConfig, LedgerStats, fresh_id};
 pub use preview::Preview;
 pub use snapshot::Snapshot;
+pub use source::SourceState;
 
 use crate::domain::{command::Answer, refusal::Refusal};
 

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     LedgerConfig, LedgerError, Reply, Snapshot,
     batch::{BatchError, Batcher},
+    compile,
     handle::{Shared, Work},
     needs,
     snapshot::Life,
@@ -18,7 +19,7 @@ use super::{
 use crate::{
     directory::Directory,
     domain::{command::Envelope, id::ConnectorName, time::Time},
-    policy::{self, Engine, Known, PolicySet},
+    policy::{Engine, Known, PolicySet},
     store::{read::StoreError, writer::Writer},
 };
 
@@ -36,10 +37,11 @@ pub(super) fn start(config: LedgerConfig, work: mpsc::Receiver<Work>) -> Result<
     let mut writer = Writer::open(&config.location)?;
     let snapshot = read_in_force(&mut writer, &config, None)?;
     let batcher = Batcher::new(writer, config.limits.clone(), Arc::clone(&config.clock));
-    let shared = Arc::new(Shared { snapshot: RwLock::new(Arc::new(snapshot)), stats: Default::default(), deliveries: Default::default(), config });
+    let shared = Arc::new(Shared { snapshot: RwLock::new(Arc::new(snapshot)), stats: Default::default(), deliveries: Default::default(), source: Default::default(), config });
     let thread = Thread { batcher, shared: Arc::clone(&shared), work };
     std::thread::Builder::new()
         .name("ledger".to_owned())
+        .stack_size(compile::STACK)
         .spawn(move || thread.run())
         .map_err(|e| StoreError(format!("cannot start the ledger's thread: {e}")))?;
     Ok(shared)
@@ -74,7 +76,8 @@ fn read_in_force(writer: &mut Writer, config: &LedgerConfig, last: Option<&Snaps
         (Some(revision), None) => {
             let missing = || StoreError(format!("the policy set {} in force is not in the database", revision.short()));
             let (timezone, files) = writer.load_policy_files(revision)?.ok_or_else(missing)?;
-            let checked = policy::check(&files, &known(&directory, &config.connectors), &timezone);
+            let failed = || StoreError(format!("the parser failed on the policy set {} in force", revision.short()));
+            let checked = compile::check(&files, &known(&directory, &config.connectors), &timezone).ok_or_else(failed)?;
             let first = checked.problems.first().map(|p| format!(": {}:{}: {}", p.file, p.line, p.message)).unwrap_or_default();
             checked.set.ok_or_else(|| StoreError(format!("the policy set {} in force cannot be compiled{first}", revision.short())))?
         }

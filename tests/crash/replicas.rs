@@ -234,11 +234,15 @@ async fn race(rounds: usize) -> Vec<String> {
     let server = Postgres::shared();
     let folder = Folder::new("bandpass_races");
     organisation::write(folder.path(), SIZE);
+    // Replicas need one repository: a folder is followed by one process a database.
+    support::git::commit_all(&folder.path().join("policies"), "policies");
+    let source = format!("git+{}", folder.path().join("policies").display());
     let database = Arc::new(Database::postgres(server));
     let binary = program(env!("CARGO_BIN_EXE_bandpass"));
     let mut replicas = ["one", "two"].map(|name| Service::new(&binary, folder.path(), name, &database));
     replicas[0].must(&["db", "migrate"]);
     for replica in &mut replicas {
+        replica.set("POLICY__SOURCE", &source);
         replica.start().await;
     }
     let owners = replicas[0].tokens(&organisation::owners(), "read,request,approve");

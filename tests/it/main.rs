@@ -6,6 +6,7 @@
 mod support;
 
 mod architecture;
+mod git_source;
 mod house;
 mod lifecycle;
 mod matrix;
