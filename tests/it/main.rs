@@ -11,5 +11,6 @@ mod lifecycle;
 mod matrix;
 mod model;
 mod real_org;
+mod replay;
 mod sample;
 mod tamper;
