@@ -17,7 +17,7 @@ use crate::{
     ledger::{Ledger, LedgerConfig, Limits},
     policy::render,
     settings::{Settings, SigninMode},
-    store::{db::Location, migrate, read::Reader, sole::SoleFollower, tamper},
+    store::{db::Location, migrate, read::Reader, sole::{Sole, SoleRight}, tamper},
 };
 
 /// Why a service does not start; a person reads it.
@@ -239,9 +239,9 @@ fn policy_place(settings: &Settings) -> Result<Place, StartError> {
 }
 
 /// Takes the right to follow a folder: one replica a database, since two folders could differ (semantics.md, 28).
-async fn follow_alone(location: &Location) -> Result<SoleFollower, StartError> {
+async fn follow_alone(location: &Location) -> Result<SoleRight, StartError> {
     let location = location.clone();
-    let taken = tokio::task::spawn_blocking(move || SoleFollower::take(&location)).await.map_err(|e| StartError(e.to_string()))??;
+    let taken = tokio::task::spawn_blocking(move || SoleRight::take(&location, Sole::PolicyFolder)).await.map_err(|e| StartError(e.to_string()))??;
     taken.ok_or_else(|| {
         StartError(
             "another replica on this database follows a policy folder already; two folders could differ, so replicas need one git repository as `policy.source`".to_owned(),
@@ -256,7 +256,7 @@ pub struct Application {
     /// Where it listens.
     pub address: std::net::SocketAddr,
     server: actix_web::dev::Server,
-    sole: Option<SoleFollower>,
+    sole: Option<SoleRight>,
     stop: watch::Sender<bool>,
 }
 
@@ -305,7 +305,7 @@ impl Application {
         }
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(expire::run(core.ledger.clone(), core.reader.clone(), stopped.clone()));
-        tokio::spawn(deliver::run(core.ledger.clone(), core.reader.clone(), registry, stopped.clone()));
+        tokio::spawn(deliver::run(core.location.clone(), core.ledger.clone(), core.reader.clone(), registry, stopped.clone()));
         tokio::spawn(policy.follow(core.ledger.clone(), stopped.clone()));
         admin::serve(&settings.run.folder, core.ledger.clone(), stopped)?;
         let (server, address) = crate::web::serve(&core.ledger, &core.reader, &settings, signer, clock).map_err(StartError)?;

@@ -4,6 +4,7 @@
 
 mod access;
 mod audit;
+mod audit_replay;
 mod connection;
 mod directory;
 mod policy;

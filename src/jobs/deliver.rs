@@ -20,7 +20,11 @@ use crate::{
         id::{DeliveryId, PersonId},
     },
     ledger::Ledger,
-    store::read::{Reader, StoreError},
+    store::{
+        db::Location,
+        read::{Reader, StoreError},
+        sole::{Sole, SoleRight},
+    },
 };
 
 /// Open deliveries that are looked at in one pass.
@@ -41,10 +45,16 @@ struct Pause {
 /// What is known of failing deliveries; lost with the process, which only means an earlier try.
 type Pauses = BTreeMap<DeliveryId, Pause>;
 
-/// Runs until `stop`, woken when something is queued and once a second.
-pub async fn run(ledger: Ledger, reader: Reader, registry: Registry, mut stop: watch::Receiver<bool>) {
+/// Runs until `stop`, woken when something is queued and once a second. One replica delivers at a time; the others stand by.
+pub async fn run(location: Location, ledger: Ledger, reader: Reader, registry: Registry, mut stop: watch::Receiver<bool>) {
     let mut pauses = Pauses::new();
+    let mut right: Option<SoleRight> = None;
     while !*stop.borrow() {
+        right = keep_right(&location, right).await;
+        if right.is_none() {
+            let _ = tokio::time::timeout(EVERY, stop.changed()).await;
+            continue;
+        }
         match pass(&ledger, &reader, &registry, &mut pauses).await {
             Ok(0) => {
                 tokio::select! {
@@ -61,6 +71,23 @@ pub async fn run(ledger: Ledger, reader: Reader, registry: Registry, mut stop: w
                 let _ = tokio::time::timeout(EVERY, stop.changed()).await;
             }
         }
+    }
+}
+
+/// The right to deliver, while it is held still or can be had now.
+async fn keep_right(location: &Location, right: Option<SoleRight>) -> Option<SoleRight> {
+    let location = location.clone();
+    let kept = tokio::task::spawn_blocking(move || match right.and_then(SoleRight::still_held) {
+        Some(held) => Ok(Some(held)),
+        None => SoleRight::take(&location, Sole::Deliveries),
+    });
+    match kept.await {
+        Ok(Ok(right)) => right,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "cannot tell whether another replica delivers");
+            None
+        }
+        Err(_) => None,
     }
 }
 

@@ -11,7 +11,6 @@
 //! Pure parts, which `audit` uses too: [`decide`], [`project`], [`encode`], [`tree`].
 
 mod batch;
-pub mod compile;
 pub mod decide;
 pub mod encode;
 mod handle;

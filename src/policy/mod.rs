@@ -23,7 +23,7 @@ use std::{
     sync::Arc,
 };
 
-pub use compile::check;
+pub use compile::{PARSING_STACK, check, compile_kept};
 
 use crate::domain::{
     group::{AttributeTypes, Conflict, Group, Guardrail, Roles},

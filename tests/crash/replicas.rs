@@ -282,5 +282,10 @@ async fn race(rounds: usize) -> Vec<String> {
         let said = format!("{}{}", String::from_utf8_lossy(&verified.stdout), String::from_utf8_lossy(&verified.stderr));
         violations.push(format!("audit verify --rebuild: {}\n{said}", verified.status));
     }
+    let replayed = replicas[0].run(&["audit", "replay"]);
+    if !replayed.status.success() {
+        let said = format!("{}{}", String::from_utf8_lossy(&replayed.stdout), String::from_utf8_lossy(&replayed.stderr));
+        violations.push(format!("audit replay: {}\n{said}", replayed.status));
+    }
     violations
 }

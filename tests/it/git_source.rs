@@ -7,7 +7,7 @@ use bandpass::{
     jobs::policy_source::{Canary, Load, Place, PolicySource},
     domain::problem::Severity,
     policy::{Known, PolicyFiles},
-    store::sole::SoleFollower,
+    store::sole::{Sole, SoleRight},
 };
 
 use crate::{house::on_both, support::{database::Database, git::{commit_all, git}, http, organisation, service::{Folder, Service, program}}};
@@ -84,7 +84,7 @@ fn a_bad_commit_and_a_force_push_leave_the_last_good_set_and_a_good_one_clears_i
 fn a_folder_is_followed_by_one_process_a_database() {
     on_both("git_sole", |house| async move {
         let location = house.location.clone();
-        let take = move || SoleFollower::take(&location).unwrap();
+        let take = move || SoleRight::take(&location, Sole::PolicyFolder).unwrap();
         let (again, own_clock) = (take.clone(), house.has_own_clock());
         let first = tokio::task::spawn_blocking(take).await.unwrap();
         assert!(first.is_some());

@@ -12,5 +12,6 @@ mod lifecycle;
 mod matrix;
 mod model;
 mod real_org;
+mod replay;
 mod sample;
 mod tamper;

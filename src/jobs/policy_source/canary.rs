@@ -14,8 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     child::{self, Bounds, Failure},
     domain::{id::{ConnectorName, PersonId, TeamId}, problem::{Problem, Severity}},
-    ledger::compile,
-    policy::{Known, PolicyFiles},
+    policy::{self, Known, PolicyFiles},
 };
 
 /// The most that the child may tell.
@@ -123,6 +122,6 @@ pub fn answer(question: &[u8]) -> Result<String, String> {
         former_teams: question.former_teams,
         connectors: question.connectors,
     };
-    let checked = compile::check(&files, &known, &question.timezone).ok_or("the parser failed")?;
+    let checked = policy::check(&files, &known, &question.timezone);
     serde_json::to_string(&Answer { usable: checked.set.is_some(), problems: checked.problems }).map_err(|e| e.to_string())
 }

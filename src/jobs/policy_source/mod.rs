@@ -16,8 +16,8 @@ use crate::{
     domain::{actor::Actor, command::Command, commit::Commit, id::PolicyRevision, problem::{Problem, Severity}, time::Time},
     folder,
     git::{Mirror, Unusable},
-    ledger::{Ledger, compile, source::LastLoad},
-    policy::PolicyFiles,
+    ledger::{Ledger, source::LastLoad},
+    policy::{self, PolicyFiles},
 };
 
 /// Seconds in which one failure is recorded once, however often it comes and goes.
@@ -180,7 +180,7 @@ impl PolicySource {
                 return Ok((problems, None, files));
             }
             // Only what the child accepted is compiled here, by the same code with the same stack.
-            let set = compile::check(&files, &known, &timezone).and_then(|checked| checked.set);
+            let set = policy::check(&files, &known, &timezone).set;
             Ok((problems, set, files))
         });
         let (problems, set, files) = match tried.await? {

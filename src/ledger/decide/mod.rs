@@ -3,6 +3,7 @@
 mod delivery;
 mod directory;
 mod ending;
+pub mod inputs;
 mod membership;
 mod operate;
 mod policy;
