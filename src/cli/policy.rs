@@ -47,6 +47,8 @@ pub enum PolicyCommand {
         #[arg(long, value_delimiter = ',')]
         holds: Vec<GroupId>,
     },
+    /// Decide claims about all possible people. Exit 1 when one is refuted or not proven.
+    Prove(super::policy_prove::Prove),
     /// Write a starter policy for the groups of a Backstage catalogue.
     Scaffold {
         /// Catalogue file or folder.
@@ -141,6 +143,10 @@ pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
             Ok(if failed == 0 { Done::Yes } else { Done::No })
         }
         PolicyCommand::Explain { person, group, duration, holds } => explain(context, &person, &group, duration, &holds),
+        PolicyCommand::Prove(asked) => {
+            let set = usable(context, asked.folder.clone(), &people(context)?)?;
+            super::policy_prove::run(context, &asked, &read(context, asked.folder.clone())?, &set)
+        }
         PolicyCommand::Scaffold { backstage, owners, fallback_owner, out } => write_scaffold(context, &backstage, &owners, &fallback_owner, &out),
     }
 }
