@@ -84,7 +84,10 @@ fn collect(value: &Value, atoms: &mut Atoms) -> Result<(), Value> {
     let side = |name: &str| body.get(name).ok_or_else(outside);
     match operator.as_str() {
         "Value" if body.is_boolean() => Ok(()),
-        "." => attribute(value).map(|field| drop(atoms.entry(field).or_default())).ok_or_else(outside),
+        "." => {
+            atoms.entry(attribute(value).ok_or_else(outside)?).or_default();
+            Ok(())
+        }
         "!" => collect(side("arg")?, atoms),
         "&&" | "||" => {
             collect(side("left")?, atoms)?;

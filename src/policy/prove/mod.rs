@@ -68,6 +68,7 @@ enum Found {
 /// Decides a claim for all people, groups and requests.
 pub fn prove(set: &PolicySet, claim: &Claim) -> Answer {
     let mut reasons = Vec::new();
+    let Some(open) = open_group() else { return Answer::NotProven { reasons: vec!["no group could be made to ask for".to_owned()] } };
     let mut claimed = Atoms::new();
     let claim_read = atoms::of_condition(&claim.text, &mut claimed);
     if let Err(outside) = &claim_read {
@@ -86,7 +87,7 @@ pub fn prove(set: &PolicySet, claim: &Claim) -> Answer {
     let all: Vec<usize> = (0..set.guardrails.len()).collect();
     let real = match claim.group.as_ref().and_then(|id| set.group(id.as_str())) {
         Some(group) => Trial { guardrails: all, group: group.clone(), conditions: set.conditions.get(&group.id).cloned().unwrap_or_default() },
-        None => Trial { guardrails: all, group: open_group(), conditions: Vec::new() },
+        None => Trial { guardrails: all, group: open.clone(), conditions: Vec::new() },
     };
     let rules = claim.group.as_ref().map(|_| rules_read(&real.group));
     if let Some(Err(outside)) = &rules {
@@ -108,7 +109,7 @@ pub fn prove(set: &PolicySet, claim: &Claim) -> Answer {
                 durations.clone_from(seconds);
             }
             _ => {
-                group.rules = open_group().rules;
+                group.rules.clone_from(&open.rules);
                 conditions.clear();
             }
         }
@@ -229,14 +230,12 @@ fn rules_read(group: &Group) -> Result<(Atoms, Vec<u32>), String> {
 }
 
 /// A group whose file allows everything: what guardrails do not forbid, some file could allow.
-fn open_group() -> Group {
-    let word = |text: &str| (GroupId::parse(text).ok(), TeamId::parse(text).ok());
-    let (id, team) = word("another");
-    Group {
-        id: id.unwrap_or_else(|| GroupId::from_stored("another")),
+fn open_group() -> Option<Group> {
+    Some(Group {
+        id: GroupId::parse("another").ok()?,
         title: "Any group".to_owned(),
         description: String::new(),
-        owner: team.map(Who::Team).into_iter().collect(),
+        owner: vec![Who::Team(TeamId::parse("another").ok()?)],
         sensitivity: Sensitivity::Internal,
         tags: Vec::new(),
         entitlements: Vec::new(),
@@ -255,5 +254,5 @@ fn open_group() -> Group {
         on_change: OnChange::default(),
         formerly: Vec::new(),
         file: String::new(),
-    }
+    })
 }
