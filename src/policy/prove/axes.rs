@@ -36,11 +36,32 @@ pub(super) struct Axis {
 /// The name of the axis that stands for `duration_hours` and `duration_minutes`, in seconds.
 pub(super) const DURATION: &str = "duration";
 
+/// Words that no policy names: one stands for every other group, one for every other word of any kind. They differ, since a
+/// held group is never the one asked for.
+pub(super) struct Fresh {
+    pub group: String,
+    pub word: String,
+}
+
+impl Fresh {
+    /// Words that are no part of any of these.
+    pub fn beside(named: &BTreeSet<String>) -> Self {
+        let beside = |stem: &str| {
+            let mut word = stem.to_owned();
+            while named.iter().any(|n| n.contains(&word)) {
+                word.push('x');
+            }
+            word
+        };
+        Self { group: beside("any-group"), word: beside("another") }
+    }
+}
+
 /// The lists for what was read, resource first and context last. `more_durations` are seconds up to which a rule gives.
 ///
 /// # Errors
 /// An attribute that nothing is known about, or the number of combinations when it passes [`LIMIT`].
-pub(super) fn axes(atoms: &Atoms, types: &AttributeTypes, more_durations: &[u32]) -> Result<Vec<Axis>, String> {
+pub(super) fn axes(atoms: &Atoms, types: &AttributeTypes, more_durations: &[u32], fresh: &Fresh) -> Result<Vec<Axis>, String> {
     let mut axes = Vec::new();
     let mut seconds: BTreeSet<i64> = more_durations.iter().map(|s| i64::from(*s)).collect();
     let mut combinations: u64 = 1;
@@ -59,7 +80,7 @@ pub(super) fn axes(atoms: &Atoms, types: &AttributeTypes, more_durations: &[u32]
         if members > 20 {
             return Err(format!("`{variable}.{name}` is compared with {members} words, which makes more than {LIMIT} combinations"));
         }
-        let facts = facts(variable, name, reading, types).ok_or_else(|| format!("`{variable}.{name}` is outside what is enumerated"))?;
+        let facts = facts(variable, name, reading, types, fresh).ok_or_else(|| format!("`{variable}.{name}` is outside what is enumerated"))?;
         combinations = combinations.saturating_mul(facts.len() as u64);
         axes.push(Axis { variable: variable.clone(), name: name.clone(), facts });
     }
@@ -75,24 +96,24 @@ pub(super) fn axes(atoms: &Atoms, types: &AttributeTypes, more_durations: &[u32]
     Ok(axes)
 }
 
-fn facts(variable: &str, name: &str, reading: &Reading, types: &AttributeTypes) -> Option<Vec<Fact>> {
+fn facts(variable: &str, name: &str, reading: &Reading, types: &AttributeTypes, fresh: &Fresh) -> Option<Vec<Fact>> {
     let words = |allowed: &dyn Fn(&str) -> bool| reading.texts.iter().filter(|t| allowed(t)).cloned().collect::<Vec<String>>();
-    let with_another = |mut words: Vec<String>| {
-        words.insert(0, another(&reading.texts));
+    let with = |another: &str, mut words: Vec<String>| {
+        words.insert(0, another.to_owned());
         words.into_iter().map(Fact::Text).collect::<Vec<Fact>>()
     };
     Some(match (variable, name) {
-        ("principal", "id") => with_another(words(&|t| PersonId::parse(t).is_ok())),
-        ("principal", "team") => text_or_none(with_another(words(&|t| TeamId::parse(t).is_ok()))),
-        ("principal", "manager") => text_or_none(with_another(words(&|t| PersonId::parse(t).is_ok()))),
-        ("principal", "employment" | "location" | "title") => text_or_none(with_another(words(&|t| !t.is_empty()))),
-        ("principal", "teams") => subsets(&words(&|t| TeamId::parse(t).is_ok()), reading),
-        ("principal", _) => declared(types.get(name)?, reading),
-        ("resource", "id") => with_another(words(&|t| GroupId::parse(t).is_ok())),
+        ("principal", "id") => with(&fresh.word, words(&|t| PersonId::parse(t).is_ok())),
+        ("principal", "team") => text_or_none(with(&fresh.word, words(&|t| TeamId::parse(t).is_ok()))),
+        ("principal", "manager") => text_or_none(with(&fresh.word, words(&|t| PersonId::parse(t).is_ok()))),
+        ("principal", "employment" | "location" | "title") => text_or_none(with(&fresh.word, words(&|t| !t.is_empty()))),
+        ("principal", "teams") => subsets(&words(&|t| TeamId::parse(t).is_ok()), reading, &fresh.word),
+        ("principal", _) => declared(types.get(name)?, reading, &fresh.word),
+        ("resource", "id") => with(&fresh.group, words(&|t| GroupId::parse(t).is_ok())),
         ("resource", "sensitivity") => ["internal", "public", "confidential", "restricted"].map(|s| Fact::Text(s.to_owned())).into(),
-        ("resource", "tags") => subsets(&words(&|_| true), reading),
-        ("resource", "owner") => subsets(&words(&|t| t.parse::<crate::domain::group::Who>().is_ok()), reading),
-        ("context", "holds") => subsets(&words(&|t| GroupId::parse(t).is_ok()), reading),
+        ("resource", "tags") => subsets(&words(&|_| true), reading, &fresh.word),
+        ("resource", "owner") => subsets(&words(&|t| t.parse::<crate::domain::group::Who>().is_ok()), reading, &fresh.word),
+        ("context", "holds") => subsets(&words(&|t| GroupId::parse(t).is_ok()), reading, &fresh.word),
         ("context", "has_justification" | "break_glass") => vec![Fact::Bool(false), Fact::Bool(true)],
         ("context", "hour") => steps(reading, &[12]).into_iter().filter(|n| (0..24).contains(n)).map(Fact::Long).collect(),
         ("context", "weekday") => steps(reading, &[3]).into_iter().filter(|n| (1..8).contains(n)).map(Fact::Long).collect(),
@@ -100,12 +121,12 @@ fn facts(variable: &str, name: &str, reading: &Reading, types: &AttributeTypes) 
     })
 }
 
-fn declared(kind: &AttributeType, reading: &Reading) -> Vec<Fact> {
+fn declared(kind: &AttributeType, reading: &Reading, another: &str) -> Vec<Fact> {
     let mut facts: Vec<Fact> = match kind {
         AttributeType::Bool => vec![Fact::Bool(true), Fact::Bool(false)],
         AttributeType::Long => steps(reading, if reading.numbers.is_empty() { &[0] } else { &[] }).into_iter().map(Fact::Long).collect(),
-        AttributeType::String => reading.texts.iter().cloned().chain([another(&reading.texts)]).map(Fact::Text).collect(),
-        AttributeType::Set => subsets(&reading.texts.iter().cloned().collect::<Vec<_>>(), reading),
+        AttributeType::String => reading.texts.iter().cloned().chain([another.to_owned()]).map(Fact::Text).collect(),
+        AttributeType::Set => subsets(&reading.texts.iter().cloned().collect::<Vec<_>>(), reading, another),
     };
     facts.extend([Fact::Absent, Fact::Mistyped]);
     facts
@@ -122,21 +143,12 @@ fn steps(reading: &Reading, more: &[i64]) -> BTreeSet<i64> {
 }
 
 /// Every choice of members, the smallest first.
-fn subsets(words: &[String], reading: &Reading) -> Vec<Fact> {
+fn subsets(words: &[String], reading: &Reading, another: &str) -> Vec<Fact> {
     let mut words = words.to_vec();
     if reading.others_matter {
-        words.push(another(&reading.texts));
+        words.push(another.to_owned());
     }
     (0..1_u32 << words.len().min(20))
         .map(|mask| Fact::Set(words.iter().enumerate().filter(|(n, _)| mask >> n & 1 == 1).map(|(_, w)| w.clone()).collect()))
         .collect()
-}
-
-/// A word that is none of these: it stands for all others.
-pub(super) fn another(words: &BTreeSet<String>) -> String {
-    let mut word = "another".to_owned();
-    while words.contains(&word) {
-        word.push('x');
-    }
-    word
 }
