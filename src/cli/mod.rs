@@ -8,6 +8,7 @@ mod audit_replay;
 mod connection;
 mod directory;
 mod policy;
+mod policy_prove;
 mod policy_rollback;
 mod serve;
 mod token;

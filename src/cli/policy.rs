@@ -55,6 +55,8 @@ pub enum PolicyCommand {
     /// Check the files that standard input holds; the service asks it before it uses them.
     #[command(hide = true)]
     Canary,
+    /// Decide claims about all possible people. Exit 1 when one is refuted or not proven.
+    Prove(super::policy_prove::Prove),
     /// Write a starter policy for the groups of a Backstage catalogue.
     Scaffold {
         /// Catalogue file or folder.
@@ -151,6 +153,10 @@ pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
         PolicyCommand::Rollback { revision } => super::policy_rollback::run(context, revision.as_deref()).await,
         PolicyCommand::Canary => canary(),
         PolicyCommand::Explain { person, group, duration, holds } => explain(context, &person, &group, duration, &holds),
+        PolicyCommand::Prove(asked) => {
+            let set = usable(context, asked.folder.clone(), &people(context)?)?;
+            super::policy_prove::run(context, &asked, &read(context, asked.folder.clone())?, &set)
+        }
         PolicyCommand::Scaffold { backstage, owners, fallback_owner, out } => write_scaffold(context, &backstage, &owners, &fallback_owner, &out),
     }
 }

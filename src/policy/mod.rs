@@ -9,6 +9,7 @@ mod compile;
 mod decide;
 pub mod examples;
 mod group_file;
+pub mod prove;
 mod reader;
 pub mod render;
 pub mod scaffold;
