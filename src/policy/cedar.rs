@@ -21,6 +21,9 @@ pub(super) const BUILT_IN: &[&str] = &["id", "team", "teams", "employment", "loc
 
 /// Cedar's parser recurses: text nested deeper than this is refused before it is parsed (security.md, 2.25).
 const MAX_NESTING: usize = 32;
+/// The most letters of operators (`&&` has two) in one condition or guardrail: a chain is a tree as deep as it is long, and
+/// letting go of a tree recurses as well.
+const MAX_OPERATORS: usize = 400;
 /// The longest condition or guardrail file, in bytes.
 const MAX_BYTES: usize = 65_536;
 
@@ -53,7 +56,7 @@ fn too_much(text: &str) -> Option<(Range<usize>, String)> {
     if text.len() > MAX_BYTES {
         return Some((0..1, format!("this is {} bytes long; at most {MAX_BYTES} are read", text.len())));
     }
-    let (mut depth, mut negations, mut branches) = (0_usize, 0_usize, 0_usize);
+    let (mut depth, mut negations, mut branches, mut operators) = (0_usize, 0_usize, 0_usize, 0_usize);
     let mut letters = text.char_indices().peekable();
     while let Some((at, letter)) = letters.next() {
         let whole = at..at + letter.len_utf8();
@@ -89,6 +92,14 @@ fn too_much(text: &str) -> Option<(Range<usize>, String)> {
                     return Some((whole, format!("more than {MAX_NESTING} times `if`")));
                 }
             }
+            '&' | '|' | '+' | '*' | '.' => {
+                (operators, negations) = (operators + 1, 0);
+                if operators > MAX_OPERATORS {
+                    return Some((whole, format!("more than {MAX_OPERATORS} letters of operators (`&&` has two)")));
+                }
+            }
+            // The next guardrail of the file.
+            ';' => (negations, branches, operators) = (0, 0, 0),
             gap if gap.is_whitespace() => {}
             _ => negations = 0,
         }
