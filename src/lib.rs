@@ -99,6 +99,7 @@ pub mod connector;
 pub mod directory;
 pub mod domain;
 pub mod folder;
+pub mod git_tree;
 pub mod jobs;
 pub mod ledger;
 pub mod policy;
