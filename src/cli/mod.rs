@@ -7,6 +7,7 @@ mod audit;
 mod connection;
 mod directory;
 mod policy;
+mod policy_diff;
 mod serve;
 mod token;
 

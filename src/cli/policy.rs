@@ -47,6 +47,8 @@ pub enum PolicyCommand {
         #[arg(long, value_delimiter = ',')]
         holds: Vec<GroupId>,
     },
+    /// Tell who gains and who loses between two sets. Exit 1 on what `--fail-on` names.
+    Diff(super::policy_diff::DiffArguments),
     /// Write a starter policy for the groups of a Backstage catalogue.
     Scaffold {
         /// Catalogue file or folder.
@@ -141,6 +143,7 @@ pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
             Ok(if failed == 0 { Done::Yes } else { Done::No })
         }
         PolicyCommand::Explain { person, group, duration, holds } => explain(context, &person, &group, duration, &holds),
+        PolicyCommand::Diff(arguments) => super::policy_diff::run(context, arguments).await,
         PolicyCommand::Scaffold { backstage, owners, fallback_owner, out } => write_scaffold(context, &backstage, &owners, &fallback_owner, &out),
     }
 }
