@@ -3,12 +3,48 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// The most bytes that a folder may hold altogether.
-const MAX_TOTAL: u64 = 64 * 1024 * 1024;
+pub const MAX_TOTAL: u64 = 64 * 1024 * 1024;
 /// The largest file.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
-/// The most files, and the most levels.
+/// The most files.
 const MAX_FILES: usize = 20_000;
-const MAX_DEPTH: usize = 8;
+/// The most levels.
+pub const MAX_DEPTH: usize = 8;
+
+/// What has been admitted so far, by count and bytes; sizes are asked before anything is read.
+#[derive(Debug, Default)]
+pub struct Tally {
+    files: usize,
+    total: u64,
+}
+
+impl Tally {
+    /// Admits one more file.
+    ///
+    /// # Errors
+    /// A sentence that names the file or the bound.
+    pub fn admit(&mut self, path: &str, bytes: u64) -> Result<(), String> {
+        if bytes > MAX_FILE {
+            return Err(format!("`{path}` has {bytes} bytes; at most {MAX_FILE} are read"));
+        }
+        self.total += bytes;
+        self.files += 1;
+        if self.total > MAX_TOTAL || self.files > MAX_FILES {
+            return Err(format!("the folder holds more than {MAX_FILES} files or {MAX_TOTAL} bytes"));
+        }
+        Ok(())
+    }
+}
+
+/// What is said of a symbolic link.
+pub fn is_a_link(path: &str) -> String {
+    format!("`{path}` is a symbolic link; links are not followed, since they may lead anywhere")
+}
+
+/// What is said of a path that lies too deep.
+pub fn too_deep(path: &str) -> String {
+    format!("`{path}` lies deeper than {MAX_DEPTH} folders")
+}
 
 /// Reads every file below `folder` whose name ends so: path with `/`, and bytes. Names that begin with a dot are left out.
 ///
@@ -16,19 +52,23 @@ const MAX_DEPTH: usize = 8;
 /// A sentence that names the file: not readable, a symbolic link, too large, too many, too deep.
 pub fn read(folder: &Path, endings: &[&str]) -> Result<BTreeMap<String, Vec<u8>>, String> {
     let mut files = BTreeMap::new();
-    let mut total = 0;
+    let mut tally = Tally::default();
     if folder.is_file() {
         let name = folder.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        let size = fs::metadata(folder).map_err(|e| format!("cannot read `{}`: {e}", folder.display()))?.len();
+        if size > MAX_FILE {
+            return Err(format!("`{name}` has {size} bytes; at most {MAX_FILE} are read"));
+        }
         files.insert(name, fs::read(folder).map_err(|e| format!("cannot read `{}`: {e}", folder.display()))?);
         return Ok(files);
     }
-    walk(folder, "", 0, endings, &mut files, &mut total)?;
+    walk(folder, "", 0, endings, &mut files, &mut tally)?;
     Ok(files)
 }
 
-fn walk(folder: &Path, below: &str, depth: usize, endings: &[&str], files: &mut BTreeMap<String, Vec<u8>>, total: &mut u64) -> Result<(), String> {
+fn walk(folder: &Path, below: &str, depth: usize, endings: &[&str], files: &mut BTreeMap<String, Vec<u8>>, tally: &mut Tally) -> Result<(), String> {
     if depth > MAX_DEPTH {
-        return Err(format!("`{below}` lies deeper than {MAX_DEPTH} folders"));
+        return Err(too_deep(below));
     }
     let told = |path: &Path, e: std::io::Error| format!("cannot read `{}`: {e}", path.display());
     for entry in fs::read_dir(folder).map_err(|e| told(folder, e))? {
@@ -40,22 +80,16 @@ fn walk(folder: &Path, below: &str, depth: usize, endings: &[&str], files: &mut 
         let path = if below.is_empty() { name } else { format!("{below}/{name}") };
         let kind = entry.metadata().map_err(|e| told(&entry.path(), e))?;
         if kind.is_symlink() {
-            return Err(format!("`{path}` is a symbolic link; links are not followed, since they may lead anywhere"));
+            return Err(is_a_link(&path));
         }
         if kind.is_dir() {
-            walk(&entry.path(), &path, depth + 1, endings, files, total)?;
+            walk(&entry.path(), &path, depth + 1, endings, files, tally)?;
             continue;
         }
         if !endings.iter().any(|e| path.ends_with(e)) {
             continue;
         }
-        *total += kind.len();
-        if kind.len() > MAX_FILE {
-            return Err(format!("`{path}` has {} bytes; at most {MAX_FILE} are read", kind.len()));
-        }
-        if *total > MAX_TOTAL || files.len() >= MAX_FILES {
-            return Err(format!("the folder holds more than {MAX_FILES} files or {MAX_TOTAL} bytes"));
-        }
+        tally.admit(&path, kind.len())?;
         files.insert(path, fs::read(entry.path()).map_err(|e| told(&entry.path(), e))?);
     }
     Ok(())

@@ -93,13 +93,14 @@
 pub mod admin;
 pub mod auth;
 pub mod audit;
+pub mod child;
 pub mod cli;
 pub mod clock;
 pub mod connector;
 pub mod directory;
 pub mod domain;
 pub mod folder;
-pub mod git_tree;
+pub mod git;
 pub mod jobs;
 pub mod ledger;
 pub mod policy;

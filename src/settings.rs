@@ -74,6 +74,10 @@ pub struct Database {
 #[allow(missing_docs)]
 pub struct Policy {
     pub source: String,
+    pub branch: String,
+    pub path: String,
+    pub signers: Vec<String>,
+    pub webhook_secret: Secret,
     pub timezone: String,
     pub poll_seconds: u64,
     pub deny_cooldown: Duration,
@@ -221,6 +225,13 @@ impl Settings {
         }
         if self.server.workers == 0 || self.database.readers == 0 {
             problems.push("`server.workers` and `database.readers` must be at least 1".to_owned());
+        }
+        let odd = |c: char| c.is_whitespace() || c.is_control() || "~^:?*[\\".contains(c);
+        if self.policy.branch.is_empty() || self.policy.branch.starts_with('-') || self.policy.branch.contains("..") || self.policy.branch.contains(odd) {
+            problems.push(format!("`policy.branch` is `{}`; expected the name of a branch, like `main`", self.policy.branch));
+        }
+        if let Err(error) = crate::git::Remote::parse(&self.policy.source) {
+            problems.push(error);
         }
         if let Err(error) = crate::store::db::Location::parse(self.database.url.reveal()) {
             problems.push(error);

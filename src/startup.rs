@@ -12,11 +12,12 @@ use crate::{
     directory::{backstage, plan::{self, ImportPlan, Source}, table},
     domain::{command::Command, problem::{Problem, Severity}},
     folder,
-    jobs::{deliver, expire, policy_source::{Load, PolicyFolder}},
+    git::{self, Mirror, Remote},
+    jobs::{deliver, expire, policy_source::{Canary, Load, Place, PolicySource}},
     ledger::{Ledger, LedgerConfig, Limits},
     policy::render,
     settings::{Settings, SigninMode},
-    store::{db::Location, migrate, read::Reader, tamper},
+    store::{db::Location, migrate, read::Reader, sole::{Sole, SoleRight}, tamper},
 };
 
 /// Why a service does not start; a person reads it.
@@ -222,6 +223,32 @@ fn check_signin(settings: &Settings) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Where policy comes from.
+fn policy_place(settings: &Settings) -> Result<Place, StartError> {
+    let Some(remote) = Remote::parse(&settings.policy.source).map_err(StartError)? else {
+        return Ok(Place::Folder(PathBuf::from(&settings.policy.source)));
+    };
+    git::installed().map_err(StartError)?;
+    Ok(Place::Git(Mirror {
+        folder: settings.run.folder.join("policy.git"),
+        remote,
+        branch: settings.policy.branch.clone(),
+        below: settings.policy.path.clone(),
+        signers: settings.policy.signers.clone(),
+    }))
+}
+
+/// Takes the right to follow a folder: one replica a database, since two folders could differ (semantics.md, 28).
+async fn follow_alone(location: &Location) -> Result<SoleRight, StartError> {
+    let location = location.clone();
+    let taken = tokio::task::spawn_blocking(move || SoleRight::take(&location, Sole::PolicyFolder)).await.map_err(|e| StartError(e.to_string()))??;
+    taken.ok_or_else(|| {
+        StartError(
+            "another replica on this database follows a policy folder already; two folders could differ, so replicas need one git repository as `policy.source`".to_owned(),
+        )
+    })
+}
+
 /// A running service.
 pub struct Application {
     /// Database and ledger.
@@ -229,6 +256,7 @@ pub struct Application {
     /// Where it listens.
     pub address: std::net::SocketAddr,
     server: actix_web::dev::Server,
+    sole: Option<SoleRight>,
     stop: watch::Sender<bool>,
 }
 
@@ -249,25 +277,39 @@ impl Application {
         };
         let first_start = core.ledger.snapshot().in_force.is_none();
         core.import_configured_people(&settings).await?;
-        let policy = PolicyFolder { path: PathBuf::from(&settings.policy.source), every: std::time::Duration::from_secs(settings.policy.poll_seconds.max(1)) };
-        match policy.load(&core.ledger).await.map_err(StartError)? {
-            Load::InForce => {}
-            Load::Refused(problems) if core.ledger.snapshot().in_force.is_none() => {
-                let errors = errors_of(&problems).unwrap_or_default();
-                return Err(StartError(format!("`{}` has errors, and there is no earlier policy to go on with:\n{errors}", settings.policy.source)));
+        let place = policy_place(&settings)?;
+        let sole = match &place {
+            Place::Folder(_) => Some(follow_alone(&core.location).await?),
+            Place::Git(_) => None,
+        };
+        let far = matches!(place, Place::Git(_));
+        let every = std::time::Duration::from_secs(settings.policy.poll_seconds.max(1));
+        let mut policy = PolicySource::new(place, every, Canary::default());
+        // A repository may be slow or away: with a policy in force it is looked at after the start.
+        if !far || core.ledger.snapshot().in_force.is_none() {
+            let shown = &core.ledger.source_state().source;
+            match policy.load(&core.ledger).await.map_err(StartError)? {
+                Load::InForce => {}
+                Load::Refused(problems) if core.ledger.snapshot().in_force.is_none() => {
+                    let errors = errors_of(&problems).unwrap_or_default();
+                    return Err(StartError(format!("`policy.source` {shown} has errors, and there is no earlier policy to go on with:\n{errors}")));
+                }
+                Load::Unreachable(why) if core.ledger.snapshot().in_force.is_none() => {
+                    return Err(StartError(format!("the policy source cannot be reached, and there is no earlier policy to go on with: {why}")));
+                }
+                Load::Refused(_) | Load::Unreachable(_) => tracing::error!("starting with the last good policy; see /policy"),
             }
-            Load::Refused(_) => tracing::error!("starting with the last good policy; see /policy"),
         }
         if first_start && settings.run.seed_requests {
             crate::sample::file_requests(&core.ledger, &settings).await;
         }
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(expire::run(core.ledger.clone(), core.reader.clone(), stopped.clone()));
-        tokio::spawn(deliver::run(core.ledger.clone(), core.reader.clone(), registry, stopped.clone()));
+        tokio::spawn(deliver::run(core.location.clone(), core.ledger.clone(), core.reader.clone(), registry, stopped.clone()));
         tokio::spawn(policy.follow(core.ledger.clone(), stopped.clone()));
         admin::serve(&settings.run.folder, core.ledger.clone(), stopped)?;
         let (server, address) = crate::web::serve(&core.ledger, &core.reader, &settings, signer, clock).map_err(StartError)?;
-        Ok(Self { core, address, server, stop })
+        Ok(Self { core, address, server, sole, stop })
     }
 
     /// Serves until the process is asked to stop; then finishes what is in hand.
@@ -278,6 +320,7 @@ impl Application {
         let outcome = self.server.await;
         let _ = self.stop.send(true);
         self.core.close().await;
+        drop(self.sole);
         outcome.map_err(|e| StartError(e.to_string()))
     }
 }

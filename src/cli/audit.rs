@@ -1,4 +1,4 @@
-//! `audit list`, `show`, `verify`, `checkpoint`.
+//! `audit list`, `show`, `verify`, `replay`, `checkpoint`.
 
 use std::path::PathBuf;
 
@@ -59,6 +59,15 @@ pub enum AuditCommand {
         #[arg(long, value_name = "FILE")]
         against: Option<PathBuf>,
     },
+    /// Make every recorded decision again from its recorded inputs. Exit 1 when any comes out differently.
+    Replay {
+        /// From this event on.
+        #[arg(long, value_name = "SEQ", default_value = "1")]
+        from: i64,
+        /// Up to this event, itself included.
+        #[arg(long, value_name = "SEQ")]
+        to: Option<i64>,
+    },
     /// Print the signed head of the log; keep it elsewhere.
     Checkpoint,
 }
@@ -114,6 +123,7 @@ pub async fn run(context: &Context, command: AuditCommand) -> Outcome {
             context.print(&serde_json::json!({ "checkpoint": note, "verifier_key": signer.verifier_key() }), || note.trim_end().to_owned());
             Ok(Done::Yes)
         }
+        AuditCommand::Replay { from, to } => super::audit_replay::run(context, from, to).await,
         AuditCommand::Verify { rebuild, against } => {
             let against = match against {
                 None => None,

@@ -49,6 +49,16 @@ pub enum PolicyCommand {
     },
     /// Tell who gains and who loses between two sets. Exit 1 on what `--fail-on` names.
     Diff(super::policy_diff::DiffArguments),
+    /// Print the git commands that bring an earlier policy back. Runs none of them.
+    Rollback {
+        /// Revision or commit to go back to, or its beginning; the one before that in force when left out.
+        revision: Option<String>,
+    },
+    /// Check the files that standard input holds; the service asks it before it uses them.
+    #[command(hide = true)]
+    Canary,
+    /// Decide claims about all possible people. Exit 1 when one is refuted or not proven.
+    Prove(super::policy_prove::Prove),
     /// Write a starter policy for the groups of a Backstage catalogue.
     Scaffold {
         /// Catalogue file or folder.
@@ -142,10 +152,23 @@ pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
             });
             Ok(if failed == 0 { Done::Yes } else { Done::No })
         }
+        PolicyCommand::Rollback { revision } => super::policy_rollback::run(context, revision.as_deref()).await,
+        PolicyCommand::Canary => canary(),
         PolicyCommand::Explain { person, group, duration, holds } => explain(context, &person, &group, duration, &holds),
         PolicyCommand::Diff(arguments) => super::policy_diff::run(context, arguments).await,
+        PolicyCommand::Prove(asked) => {
+            let set = usable(context, asked.folder.clone(), &people(context)?)?;
+            super::policy_prove::run(context, &asked, &read(context, asked.folder.clone())?, &set)
+        }
         PolicyCommand::Scaffold { backstage, owners, fallback_owner, out } => write_scaffold(context, &backstage, &owners, &fallback_owner, &out),
     }
+}
+
+fn canary() -> Outcome {
+    let mut question = Vec::new();
+    std::io::Read::read_to_end(&mut std::io::stdin(), &mut question).map_err(|e| e.to_string())?;
+    println!("{}", crate::jobs::policy_source::answer(&question)?);
+    Ok(Done::Yes)
 }
 
 fn explain(context: &Context, person: &PersonId, group: &GroupId, duration: Option<Duration>, holds: &[GroupId]) -> Outcome {

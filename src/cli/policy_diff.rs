@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, path::{Path, PathBuf}, sync::Arc};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::{Context, Done, Outcome};
+use super::{Context, Done, Format, Outcome};
 use crate::{
     clock,
     directory::Directory,
     domain::{id::PolicyRevision, problem::Severity, request::Request},
-    folder, git_tree,
+    folder, git,
     policy::{self, Known, PolicySet, diff::{self, Diff, FailOn, HeldGrant, Holdings, Inputs}, render},
     store::{
         db::Location,
@@ -42,21 +42,8 @@ pub struct DiffArguments {
     /// empty-stages, guardrails-changed, roles-changed.
     #[arg(long, value_delimiter = ',', value_name = "CHANGES")]
     fail_on: Vec<FailOn>,
-    /// How the diff is printed.
-    #[arg(long, value_enum)]
-    format: Option<Written>,
 }
 
-/// How the diff is printed.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Written {
-    /// For people.
-    Text,
-    /// A comment for a pull request.
-    Markdown,
-    /// For programs.
-    Json,
-}
 
 /// What the database knows, when there is one.
 #[derive(Default)]
@@ -89,7 +76,7 @@ pub async fn run(context: &Context, arguments: DiffArguments) -> Outcome {
     let mut found = diff::diff(&inputs);
     found.notes.append(&mut notes);
     let stopped: Vec<&str> = arguments.fail_on.iter().filter(|f| f.happens(&found)).map(|f| f.word()).collect();
-    print(context, arguments.format, &found);
+    print(context, &found);
     if stopped.is_empty() {
         return Ok(Done::Yes);
     }
@@ -97,12 +84,11 @@ pub async fn run(context: &Context, arguments: DiffArguments) -> Outcome {
     Ok(Done::No)
 }
 
-fn print(context: &Context, format: Option<Written>, found: &Diff) {
-    let format = format.unwrap_or(if context.format == super::Format::Json { Written::Json } else { Written::Text });
-    match format {
-        Written::Text => println!("{}", diff::text::text(found)),
-        Written::Markdown => print!("{}", diff::markdown::markdown(found)),
-        Written::Json => println!("{}", diff::json::json(found)),
+fn print(context: &Context, found: &Diff) {
+    match context.format {
+        Format::Text => println!("{}", diff::text::text(found)),
+        Format::Markdown => print!("{}", diff::markdown::markdown(found)),
+        Format::Json => println!("{}", diff::json::json(found)),
     }
 }
 
@@ -131,10 +117,9 @@ fn side(context: &Context, arguments: &DiffArguments, word: &str, facts: &Facts,
         return compiled(&format!("the folder `{word}`"), &files, known, timezone);
     }
     let path = arguments.path.as_deref().unwrap_or(&context.settings.policy.source);
-    let revision = git_tree::read(&arguments.repo, word, path, folder::POLICY_ENDINGS)
+    let files = git::read_revision(&arguments.repo, word, path)
         .map_err(|e| format!("`{word}` is neither `{IN_FORCE}` nor a folder, and as a git revision: {e}"))?;
-    let short = revision.commit.get(..10).unwrap_or(&revision.commit);
-    compiled(&format!("`{path}` of revision `{word}` ({short})"), &revision.files, known, timezone)
+    compiled(&format!("`{path}` of revision `{word}`"), &files, known, timezone)
 }
 
 fn compiled(what: &str, files: &policy::PolicyFiles, known: &Known, timezone: &str) -> Result<Arc<PolicySet>, String> {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     actor::Actor,
+    commit::Commit,
     decision::Decision,
     directory_change::DirectoryChange,
     duration::Duration,
@@ -113,6 +114,9 @@ pub enum Command {
         parent: Option<PolicyRevision>,
         /// Where it came from.
         source: String,
+        /// Which commit, when it came from git.
+        #[serde(default)]
+        commit: Option<Commit>,
         /// Path and bytes of every file.
         #[serde(skip)]
         files: BTreeMap<String, Vec<u8>>,

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{
     actor::Actor,
+    commit::Commit,
     decision::Decision,
     delivery::Delivery,
     grant::Grant,
@@ -254,6 +255,9 @@ pub enum Change {
         groups_added: Vec<GroupId>,
         /// Groups that end theirs.
         groups_removed: Vec<GroupId>,
+        /// The commit it was read from, when the source is a git repository.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<Commit>,
     },
     /// A policy source could not be used; the last good set stays in force.
     #[serde(rename = "policy.load_failed")]

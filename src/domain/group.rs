@@ -206,11 +206,16 @@ pub struct Review {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "lowercase")]
 pub enum OnChange {
-    /// Ended after the grace (default 24 h).
+    /// Ended after the group's grace.
     #[default]
     Revoke,
     /// Listed for the owner.
     Flag,
+}
+
+/// A day: enough to hand over work, short enough that a move is not a standing right.
+pub fn default_grace() -> Duration {
+    Duration::hours(24).unwrap_or(Duration::MAX)
 }
 
 /// One group: one policy file.
@@ -243,6 +248,9 @@ pub struct Group {
     /// What happens when a rule no longer holds.
     #[serde(default)]
     pub on_change: OnChange,
+    /// How long a grant whose rule no longer holds goes on before `on_change = "revoke"` ends it.
+    #[serde(default = "default_grace")]
+    pub grace: Duration,
     /// Ids this group had before; its grants are carried over.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formerly: Vec<GroupId>,

@@ -6,6 +6,7 @@
 
 pub mod actor;
 pub mod command;
+pub mod commit;
 pub mod decision;
 pub mod delivery;
 pub mod directory_change;

@@ -20,7 +20,11 @@ use crate::{
         id::{DeliveryId, PersonId},
     },
     ledger::Ledger,
-    store::read::{Reader, StoreError},
+    store::{
+        db::Location,
+        read::{Reader, StoreError},
+        sole::{Sole, SoleRight},
+    },
 };
 
 /// Open deliveries that are looked at in one pass.
@@ -28,6 +32,9 @@ const AT_ONCE: u16 = 500;
 /// Deliveries under way at the same time.
 const CONCURRENT: usize = 16;
 const EVERY: Duration = Duration::from_secs(1);
+/// How long a pass that achieved something lets the next ones gather: their confirmations then share a transaction, and under
+/// load people do not wait behind them. The first delivery after a quiet moment never waits.
+const GATHER: Duration = Duration::from_millis(20);
 
 /// When a failing delivery is tried again.
 struct Pause {
@@ -38,10 +45,16 @@ struct Pause {
 /// What is known of failing deliveries; lost with the process, which only means an earlier try.
 type Pauses = BTreeMap<DeliveryId, Pause>;
 
-/// Runs until `stop`, woken when something is queued and once a second.
-pub async fn run(ledger: Ledger, reader: Reader, registry: Registry, mut stop: watch::Receiver<bool>) {
+/// Runs until `stop`, woken when something is queued and once a second. One replica delivers at a time; the others stand by.
+pub async fn run(location: Location, ledger: Ledger, reader: Reader, registry: Registry, mut stop: watch::Receiver<bool>) {
     let mut pauses = Pauses::new();
+    let mut right: Option<SoleRight> = None;
     while !*stop.borrow() {
+        right = keep_right(&location, right).await;
+        if right.is_none() {
+            let _ = tokio::time::timeout(EVERY, stop.changed()).await;
+            continue;
+        }
         match pass(&ledger, &reader, &registry, &mut pauses).await {
             Ok(0) => {
                 tokio::select! {
@@ -50,12 +63,31 @@ pub async fn run(ledger: Ledger, reader: Reader, registry: Registry, mut stop: w
                     _ = stop.changed() => {}
                 }
             }
-            Ok(_) => {}
+            Ok(_) => {
+                let _ = tokio::time::timeout(GATHER, stop.changed()).await;
+            }
             Err(error) => {
                 tracing::warn!(%error, "open deliveries could not be looked up");
                 let _ = tokio::time::timeout(EVERY, stop.changed()).await;
             }
         }
+    }
+}
+
+/// The right to deliver, while it is held still or can be had now.
+async fn keep_right(location: &Location, right: Option<SoleRight>) -> Option<SoleRight> {
+    let location = location.clone();
+    let kept = tokio::task::spawn_blocking(move || match right.and_then(SoleRight::still_held) {
+        Some(held) => Ok(Some(held)),
+        None => SoleRight::take(&location, Sole::Deliveries),
+    });
+    match kept.await {
+        Ok(Ok(right)) => right,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "cannot tell whether another replica delivers");
+            None
+        }
+        Err(_) => None,
     }
 }
 

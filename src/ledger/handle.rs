@@ -10,11 +10,12 @@ use std::{
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::{LedgerError, Limits, Reply, Snapshot, thread};
+use super::{LedgerError, Limits, Reply, Snapshot, source::SourceWatch, thread};
 use crate::{
     domain::{
         actor::Actor,
         command::{Command, Envelope},
+        commit::Commit,
         id::{CommandId, ConnectorName, PolicyRevision},
         problem::Problem,
         time::Time,
@@ -61,6 +62,7 @@ pub(super) struct Shared {
     pub snapshot: RwLock<Arc<Snapshot>>,
     pub stats: LedgerStats,
     pub deliveries: Notify,
+    pub source: SourceWatch,
     pub config: LedgerConfig,
 }
 
@@ -136,8 +138,23 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::execute`].
     pub async fn load_policy(&self, actor: Actor, set: Arc<PolicySet>, files: PolicyFiles, source: String) -> Result<Reply, LedgerError> {
-        let command =
-            Command::LoadPolicy { revision: set.revision().clone(), parent: self.snapshot().in_force.clone(), source, files };
+        let parent = self.revision();
+        self.load_policy_over(parent, actor, set, files, (source, None)).await
+    }
+
+    /// The same, by compare and set on the revision that the caller saw in force, with the commit it was read from.
+    ///
+    /// # Errors
+    /// As [`Ledger::execute`].
+    pub async fn load_policy_over(
+        &self,
+        parent: Option<PolicyRevision>,
+        actor: Actor,
+        set: Arc<PolicySet>,
+        files: PolicyFiles,
+        (source, commit): (String, Option<Commit>),
+    ) -> Result<Reply, LedgerError> {
+        let command = Command::LoadPolicy { revision: set.revision().clone(), parent, source, commit, files };
         self.send(Envelope { id: CommandId(fresh_id()), actor, command, idempotency: None }, Some(set)).await
     }
 
@@ -153,9 +170,9 @@ impl Ledger {
 
     /// What the newest state of the policy source suffers from; shown until it is mended.
     pub fn set_policy_problems(&self, problems: Vec<Problem>) {
-        let mut snapshot = Snapshot::clone(&self.snapshot());
-        snapshot.problems = problems;
-        self.shared.swap(snapshot);
+        // Under the lock, so that a snapshot that the ledger's thread swaps in meanwhile is not undone.
+        let mut current = self.shared.snapshot.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *current = Arc::new(Snapshot { problems, ..Snapshot::clone(&current) });
     }
 
     /// The names that policy files may use now.

@@ -18,6 +18,7 @@ mod needs;
 mod preview;
 pub mod project;
 pub mod snapshot;
+pub mod source;
 pub mod state;
 mod thread;
 pub mod tree;
@@ -26,6 +27,7 @@ pub use decide::Limits;
 pub use handle::{Ledger, LedgerConfig, LedgerStats, fresh_id};
 pub use preview::Preview;
 pub use snapshot::Snapshot;
+pub use source::SourceState;
 
 use crate::domain::{command::Answer, refusal::Refusal};
 

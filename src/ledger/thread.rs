@@ -34,12 +34,13 @@ struct Waiting {
 /// Reads what is in force and starts the thread.
 pub(super) fn start(config: LedgerConfig, work: mpsc::Receiver<Work>) -> Result<Arc<Shared>, StoreError> {
     let mut writer = Writer::open(&config.location)?;
-    let snapshot = read_in_force(&mut writer, &config, None)?;
+    let snapshot = read_in_force(&mut writer, None)?;
     let batcher = Batcher::new(writer, config.limits.clone(), Arc::clone(&config.clock));
-    let shared = Arc::new(Shared { snapshot: RwLock::new(Arc::new(snapshot)), stats: Default::default(), deliveries: Default::default(), config });
+    let shared = Arc::new(Shared { snapshot: RwLock::new(Arc::new(snapshot)), stats: Default::default(), deliveries: Default::default(), source: Default::default(), config });
     let thread = Thread { batcher, shared: Arc::clone(&shared), work };
     std::thread::Builder::new()
         .name("ledger".to_owned())
+        .stack_size(policy::PARSING_STACK)
         .spawn(move || thread.run())
         .map_err(|e| StoreError(format!("cannot start the ledger's thread: {e}")))?;
     Ok(shared)
@@ -58,7 +59,7 @@ pub(super) fn known(directory: &Directory, connectors: &BTreeSet<ConnectorName>)
 }
 
 /// Builds the snapshot from what the log says is in force, reusing what has not changed.
-fn read_in_force(writer: &mut Writer, config: &LedgerConfig, last: Option<&Snapshot>) -> Result<Snapshot, StoreError> {
+fn read_in_force(writer: &mut Writer, last: Option<&Snapshot>) -> Result<Snapshot, StoreError> {
     let head = writer.begin()?.head;
     writer.rollback();
     let directory = match last.filter(|l| l.directory.revision() == head.directory_revision) {
@@ -74,7 +75,7 @@ fn read_in_force(writer: &mut Writer, config: &LedgerConfig, last: Option<&Snaps
         (Some(revision), None) => {
             let missing = || StoreError(format!("the policy set {} in force is not in the database", revision.short()));
             let (timezone, files) = writer.load_policy_files(revision)?.ok_or_else(missing)?;
-            let checked = policy::check(&files, &known(&directory, &config.connectors), &timezone);
+            let checked = policy::compile_kept(&files, &timezone);
             let first = checked.problems.first().map(|p| format!(": {}:{}: {}", p.file, p.line, p.message)).unwrap_or_default();
             checked.set.ok_or_else(|| StoreError(format!("the policy set {} in force cannot be compiled{first}", revision.short())))?
         }
@@ -239,7 +240,7 @@ impl Thread {
     /// Takes over what the log says is in force. A replica that cannot stops deciding (semantics.md, 28).
     fn refresh(&mut self) -> Result<(), LedgerError> {
         let current = self.shared.snapshot();
-        match read_in_force(&mut self.batcher.writer, &self.shared.config, Some(&current)) {
+        match read_in_force(&mut self.batcher.writer, Some(&current)) {
             Ok(snapshot) => {
                 self.shared.stats.stopped.store(false, Ordering::Relaxed);
                 self.shared.swap(snapshot);

@@ -53,23 +53,44 @@ fn too_much(text: &str) -> Option<(Range<usize>, String)> {
     if text.len() > MAX_BYTES {
         return Some((0..1, format!("this is {} bytes long; at most {MAX_BYTES} are read", text.len())));
     }
-    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_text => escaped = true,
-            b'"' => in_text = !in_text,
-            b'(' | b'[' | b'{' if !in_text => {
-                depth += 1;
-                if depth > MAX_NESTING {
-                    return Some((at..at + 1, format!("brackets are nested deeper than {MAX_NESTING}")));
+    let (mut depth, mut negations, mut branches) = (0_usize, 0_usize, 0_usize);
+    let mut letters = text.char_indices().peekable();
+    while let Some((at, letter)) = letters.next() {
+        let whole = at..at + letter.len_utf8();
+        match letter {
+            // A quotation mark in a comment begins no text, and a bracket in one opens nothing.
+            '/' if letters.peek().is_some_and(|(_, next)| *next == '/') => while letters.next().is_some_and(|(_, l)| l != '\n' && l != '\r') {},
+            '"' => {
+                negations = 0;
+                while let Some((_, inner)) = letters.next() {
+                    match inner {
+                        '\\' => drop(letters.next()),
+                        '"' => break,
+                        _ => {}
+                    }
                 }
             }
-            b')' | b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
-            b'!' | b'-' if !in_text && text.as_bytes().get(at..at + MAX_NESTING).is_some_and(|run| run.iter().all(|b| matches!(b, b'!' | b'-' | b' '))) => {
-                return Some((at..at + 1, format!("more than {MAX_NESTING} negations in a row")));
+            '(' | '[' | '{' => {
+                (depth, negations) = (depth + 1, 0);
+                if depth > MAX_NESTING {
+                    return Some((whole, format!("brackets are nested deeper than {MAX_NESTING}")));
+                }
             }
-            _ => {}
+            ')' | ']' | '}' => (depth, negations) = (depth.saturating_sub(1), 0),
+            '!' | '-' => {
+                negations += 1;
+                if negations > MAX_NESTING {
+                    return Some((whole, format!("more than {MAX_NESTING} negations in a row")));
+                }
+            }
+            'i' if text.get(at..).is_some_and(|rest| rest.starts_with("if ") || rest.starts_with("if(") || rest.starts_with("if\n")) => {
+                (branches, negations) = (branches + 1, 0);
+                if branches > MAX_NESTING {
+                    return Some((whole, format!("more than {MAX_NESTING} times `if`")));
+                }
+            }
+            gap if gap.is_whitespace() => {}
+            _ => negations = 0,
         }
     }
     None

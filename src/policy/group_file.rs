@@ -6,7 +6,7 @@ use super::reader::{Reader, Table};
 use crate::domain::{
     decision::Effect,
     duration::Duration,
-    group::{BreakGlass, Entitlement, Group, JustificationNeed, OnChange, Review, Rule, Sensitivity, Stage, Then, Who},
+    group::{BreakGlass, Entitlement, Group, JustificationNeed, OnChange, Review, Rule, Sensitivity, Stage, Then, Who, default_grace},
     id::{ConnectorName, GroupId},
     person::AttributeValue,
 };
@@ -59,7 +59,7 @@ pub(super) enum Use {
 }
 
 const GROUP_KEYS: &[&str] = &[
-    "title", "description", "owner", "sensitivity", "tags", "entitlement", "rule", "break_glass", "review", "on_change", "formerly", "example",
+    "title", "description", "owner", "sensitivity", "tags", "entitlement", "rule", "break_glass", "review", "on_change", "grace", "formerly", "example",
     "allow",
 ];
 const RULE_KEYS: &[&str] = &["name", "who", "when", "then", "for", "justification", "stage"];
@@ -167,6 +167,7 @@ pub(super) fn read(reader: &mut Reader<'_>, id: &GroupId) -> Option<(Group, Vec<
     let break_glass = read_break_glass(reader, table, &mut places);
     let review = read_review(reader, table, &mut places);
     let on_change = choice(reader, table, "on_change", &[("revoke", OnChange::Revoke), ("flag", OnChange::Flag)]).unwrap_or_default();
+    let grace = reader.parsed::<Duration>(table, "grace").map_or_else(default_grace, |(d, _)| d);
     let formerly = reader.list::<GroupId>(table, "formerly").unwrap_or_default().into_iter().map(|(g, _)| g).collect();
     let examples = read_examples(reader, table);
     for (entry, at) in reader.tables(table, "allow") {
@@ -192,6 +193,7 @@ pub(super) fn read(reader: &mut Reader<'_>, id: &GroupId) -> Option<(Group, Vec<
         break_glass,
         review,
         on_change,
+        grace,
         formerly,
         file: reader.file.to_owned(),
     };

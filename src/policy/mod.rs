@@ -10,6 +10,7 @@ mod decide;
 pub mod diff;
 pub mod examples;
 mod group_file;
+pub mod prove;
 mod reader;
 pub mod render;
 pub mod scaffold;
@@ -24,7 +25,7 @@ use std::{
     sync::Arc,
 };
 
-pub use compile::check;
+pub use compile::{PARSING_STACK, check, compile_kept};
 
 use crate::domain::{
     group::{AttributeTypes, Conflict, Group, Guardrail, Roles},

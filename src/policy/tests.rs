@@ -163,6 +163,28 @@ fn a_when_cannot_close_its_brace() {
 }
 
 #[test]
+fn a_comment_or_a_gap_hides_nothing_from_the_bounds() {
+    let deep = format!("// \"\n{}true{}", "(".repeat(5000), ")".repeat(5000));
+    let denials = format!("{}true", "!\n".repeat(5000));
+    let branches = format!("{}true", "if true then true else ".repeat(2000));
+    for text in [deep, denials, branches] {
+        let rule = format!("[[rule]]\nname = \"deep\"\nwho = [\"everyone\"]\nwhen = '''{text}'''\nthen = \"grant\"\nfor = \"1h\"\n");
+        let checked = set(&[("groups/g.toml", &group(&rule))]);
+        assert!(checked.problems.iter().any(|p| p.code == "BP031"), "{:?}", checked.problems.first());
+    }
+    // What is bounded by the size of a file alone ends as well.
+    for text in [format!("0{} == 0", " + 0".repeat(15_000)), format!("true{}", " && true".repeat(8_000)), format!("principal{}", ".a".repeat(30_000))] {
+        let rule = format!("[[rule]]\nname = \"long\"\nwho = [\"everyone\"]\nwhen = '''{text}'''\nthen = \"grant\"\nfor = \"1h\"\n");
+        drop(set(&[("groups/g.toml", &group(&rule))]));
+    }
+    let keys = format!("{} = 1", vec!["a"; 50_000].join("."));
+    let arrays = format!("a = {}{}", "[".repeat(50_000), "]".repeat(50_000));
+    for text in [keys, arrays] {
+        assert!(set(&[("groups/g.toml", &text)]).set.is_none());
+    }
+}
+
+#[test]
 fn nested_brackets_do_not_reach_the_parser() {
     let deep = format!("@id(\"x\")\n@reason(\"y\")\nforbid (principal, action, resource) when {{ {}true{} }};", "(".repeat(20_000), ")".repeat(20_000));
     let checked = set(&[("groups/g.toml", &group(&rule("all", "everyone", "grant", "1d"))), ("guardrails/deep.cedar", &deep)]);

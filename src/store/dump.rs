@@ -12,9 +12,10 @@ use super::{
         ApprovalRow, AuditLogRow, AuditPrivateRow, BlockRow, DeliveryRow, GrantRow, PersonRow, RequestRow, TeamRow, TokenRow, entitlements_text,
     },
     schema::{approvals, audit_log, audit_private, blocks, deliveries, grants, group_lives, head, people, policy_blobs, policy_sets, requests, teams, tokens},
+    snapshot::{StoredFiles, policy_files},
     writer::{HeadRow, store_error},
 };
-use crate::domain::{person::PersonStatus, time::Time};
+use crate::domain::{id::PolicyRevision, person::PersonStatus, time::Time};
 
 /// What the head holds beside the tree, as events put it there.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -235,6 +236,14 @@ impl Dumper {
             .limit(limit)
             .load(c))
         .map_err(store_error)
+    }
+
+    /// The files of a policy set that was ever in force.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn policy_files(&mut self, revision: &PolicyRevision) -> Result<Option<StoredFiles>, StoreError> {
+        policy_files(&mut self.0, revision)
     }
 
     /// The head's row.

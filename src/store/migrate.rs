@@ -72,7 +72,8 @@ fn grant_rights(db: &mut Db, role: &str) -> Result<(), String> {
          GRANT INSERT ON approvals, policy_blobs, policy_sets, idempotency TO {role};
          GRANT DELETE ON teams, blocks, idempotency TO {role};
          GRANT EXECUTE ON FUNCTION ledger_lock TO {role};
-         GRANT EXECUTE ON FUNCTION ledger_append TO {role};"
+         GRANT EXECUTE ON FUNCTION ledger_append TO {role};
+         GRANT EXECUTE ON FUNCTION ledger_project TO {role};"
     );
     db.execute(&sql).map_err(|e| format!("cannot give the service's role {role} its rights: {e}"))
 }

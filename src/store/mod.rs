@@ -17,5 +17,6 @@ mod read_audit;
 pub mod row;
 mod schema;
 pub mod snapshot;
+pub mod sole;
 pub mod tamper;
 pub mod writer;

@@ -1,6 +1,13 @@
 //! Writing projected rows. Inserts go first and together; updates follow in order.
 
-use diesel::{prelude::*, result::Error as DieselError};
+use std::collections::BTreeMap;
+
+use diesel::{
+    prelude::*,
+    result::Error as DieselError,
+    sql_types::Text,
+};
+use serde::Serialize;
 
 use super::{
     change::RowChange,
@@ -10,64 +17,100 @@ use super::{
 };
 use crate::domain::{person::PersonStatus, time::Time};
 
-/// Inserts rows: cached single-row statements on SQLite, one statement on PostgreSQL.
-macro_rules! insert_all {
-    ($db:expr, $table:ident, $rows:expr) => {
-        match $db {
-            Db::Sqlite(c) => {
-                for row in &$rows {
-                    diesel::insert_into($table::table).values(row).execute(&mut **c)?;
-                }
-            }
-            Db::Postgres(c) => {
-                // PostgreSQL takes at most 65,535 parameters a statement.
-                for rows in $rows.chunks(2000) {
-                    diesel::insert_into($table::table).values(rows).execute(&mut **c)?;
-                }
-            }
-        }
-    };
+diesel::define_sql_function! {
+    /// Writes the projected rows of a batch (`migrations/postgres/0002_project_a_batch`): JSON arrays of rows, keyed by column.
+    fn ledger_project(filed: Text, votes: Text, started: Text, queued: Text, reported: Text) -> BigInt;
 }
 
-/// Applies changes in the transaction. Rows that begin and change within the batch are folded, so that each is written
-/// once where that is simple, and in order where it is not.
+/// What is written together: rows that begin, and what became of deliveries.
+#[derive(Default)]
+struct Together {
+    filed: Vec<RequestRow>,
+    votes: Vec<ApprovalRow>,
+    started: Vec<GrantRow>,
+    queued: Vec<DeliveryRow>,
+    /// By id, the last report of each.
+    reported: BTreeMap<String, ReportedRow>,
+}
+
+/// What became of a delivery.
+#[derive(Serialize)]
+struct ReportedRow {
+    id: String,
+    state: &'static str,
+    done_at: Option<i64>,
+    note: Option<String>,
+}
+
+impl Together {
+    /// Row by row with cached statements on SQLite; one call on PostgreSQL, where each statement is a round trip.
+    fn write(self, db: &mut Db) -> Result<(), DieselError> {
+        match db {
+            Db::Sqlite(c) => {
+                for row in &self.filed {
+                    diesel::insert_into(requests::table).values(row).execute(&mut **c)?;
+                }
+                for row in &self.votes {
+                    diesel::insert_into(approvals::table).values(row).execute(&mut **c)?;
+                }
+                for row in &self.started {
+                    diesel::insert_into(grants::table).values(row).execute(&mut **c)?;
+                }
+                for row in &self.queued {
+                    diesel::insert_into(deliveries::table).values(row).execute(&mut **c)?;
+                }
+                for row in self.reported.values() {
+                    let changed = diesel::update(deliveries::table.filter(deliveries::id.eq(&row.id)))
+                        .set((deliveries::state.eq(row.state), deliveries::done_at.eq(row.done_at), deliveries::note.eq(&row.note)))
+                        .execute(&mut **c)?;
+                    one_row(changed)?;
+                }
+                Ok(())
+            }
+            Db::Postgres(c) => {
+                let reports: Vec<&ReportedRow> = self.reported.values().collect();
+                if self.filed.is_empty() && self.votes.is_empty() && self.started.is_empty() && self.queued.is_empty() && reports.is_empty() {
+                    return Ok(());
+                }
+                let call = ledger_project(json(&self.filed)?, json(&self.votes)?, json(&self.started)?, json(&self.queued)?, json(&reports)?);
+                let changed: i64 = diesel::select(call).get_result(&mut **c)?;
+                if usize::try_from(changed) == Ok(reports.len()) { Ok(()) } else { Err(DieselError::NotFound) }
+            }
+        }
+    }
+}
+
+fn json<T: Serialize>(rows: &[T]) -> Result<String, DieselError> {
+    serde_json::to_string(rows).map_err(|e| DieselError::SerializationError(Box::new(e)))
+}
+
+/// Applies changes in the transaction: rows that begin are written first and together, other updates follow in order.
 pub(super) fn apply(db: &mut Db, changes: &[RowChange]) -> Result<(), DieselError> {
-    let mut filed: Vec<RequestRow> = Vec::new();
-    let mut votes: Vec<ApprovalRow> = Vec::new();
-    let mut started: Vec<GrantRow> = Vec::new();
-    let mut queued: Vec<DeliveryRow> = Vec::new();
+    let mut together = Together::default();
     let mut updates: Vec<&RowChange> = Vec::new();
     for change in changes {
         match change {
-            RowChange::RequestFiled(request) => filed.push(request.into()),
-            RowChange::ApprovalGiven(approval) => votes.push(approval.into()),
+            RowChange::RequestFiled(request) => together.filed.push(request.into()),
+            RowChange::ApprovalGiven(approval) => together.votes.push(approval.into()),
             // A grant may start where one ended earlier in the same batch: the unique index wants the end first.
             RowChange::GrantStarted(grant) if updates.iter().any(|u| matches!(u, RowChange::GrantEnded { .. })) => {
-                flush_updates(db, &mut filed, &mut votes, &mut started, &mut queued, &mut updates)?;
-                started.push(grant.into());
+                flush(db, std::mem::take(&mut together), &mut updates)?;
+                together.started.push(grant.into());
             }
-            RowChange::GrantStarted(grant) => started.push(grant.into()),
-            RowChange::DeliveryQueued { delivery, index } => queued.push(DeliveryRow::new(delivery, *index)),
+            RowChange::GrantStarted(grant) => together.started.push(grant.into()),
+            RowChange::DeliveryQueued { delivery, index } => together.queued.push(DeliveryRow::new(delivery, *index)),
+            RowChange::DeliveryReported { id, state, done_at, note } => {
+                let row = ReportedRow { id: id.to_string(), state: state.as_str(), done_at: done_at.map(Time::micros), note: note.clone() };
+                together.reported.insert(row.id.clone(), row);
+            }
             other => updates.push(other),
         }
     }
-    flush_updates(db, &mut filed, &mut votes, &mut started, &mut queued, &mut updates)
+    flush(db, together, &mut updates)
 }
 
-fn flush_updates(
-    db: &mut Db,
-    filed: &mut Vec<RequestRow>,
-    votes: &mut Vec<ApprovalRow>,
-    started: &mut Vec<GrantRow>,
-    queued: &mut Vec<DeliveryRow>,
-    updates: &mut Vec<&RowChange>,
-) -> Result<(), DieselError> {
-    let (filed, votes, started, queued) =
-        (std::mem::take(filed), std::mem::take(votes), std::mem::take(started), std::mem::take(queued));
-    insert_all!(db, requests, filed);
-    insert_all!(db, approvals, votes);
-    insert_all!(db, grants, started);
-    insert_all!(db, deliveries, queued);
+fn flush(db: &mut Db, together: Together, updates: &mut Vec<&RowChange>) -> Result<(), DieselError> {
+    together.write(db)?;
     for change in updates.drain(..) {
         update(db, change)?;
     }
@@ -112,11 +155,6 @@ fn update(db: &mut Db, change: &RowChange) -> Result<(), DieselError> {
         RowChange::GrantEnded { id, status, at, seq } => one_row(on!(db, c => diesel::update(grants::table.filter(grants::id.eq(id.to_string())))
             .set((grants::status.eq(status.as_str()), grants::ended_at.eq(at.micros()), grants::ended_seq.eq(*seq)))
             .execute(c))?),
-        RowChange::DeliveryReported { id, state, done_at, note } => {
-            one_row(on!(db, c => diesel::update(deliveries::table.filter(deliveries::id.eq(id.to_string())))
-            .set((deliveries::state.eq(state.as_str()), deliveries::done_at.eq(done_at.map(Time::micros)), deliveries::note.eq(note)))
-            .execute(c))?)
-        }
         RowChange::PersonPut { id, status, person, seq } => {
             let word = if *status == PersonStatus::Active { "active" } else { "left" };
             let data = person.as_ref().and_then(|p| serde_json::to_string(p).ok());
@@ -170,7 +208,11 @@ fn update(db: &mut Db, change: &RowChange) -> Result<(), DieselError> {
         }
         // These lie in the head, which the append moves.
         RowChange::Frozen(_) | RowChange::PolicyInForce { .. } | RowChange::DirectoryRevision(_) => Ok(()),
-        // Inserted by `apply`.
-        RowChange::RequestFiled(_) | RowChange::ApprovalGiven(_) | RowChange::GrantStarted(_) | RowChange::DeliveryQueued { .. } => Ok(()),
+        // Written by `apply`.
+        RowChange::RequestFiled(_)
+        | RowChange::ApprovalGiven(_)
+        | RowChange::GrantStarted(_)
+        | RowChange::DeliveryQueued { .. }
+        | RowChange::DeliveryReported { .. } => Ok(()),
     }
 }

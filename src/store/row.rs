@@ -65,7 +65,7 @@ pub struct AuditPrivateRow {
 }
 
 /// `requests`.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, serde::Serialize)]
 #[diesel(table_name = requests, treat_none_as_default_value = false)]
 #[allow(missing_docs)]
 pub struct RequestRow {
@@ -144,7 +144,7 @@ impl TryFrom<RequestRow> for Request {
 }
 
 /// `approvals`.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, serde::Serialize)]
 #[diesel(table_name = approvals)]
 #[allow(missing_docs)]
 pub struct ApprovalRow {
@@ -182,7 +182,7 @@ impl TryFrom<ApprovalRow> for Approval {
 }
 
 /// `grants`.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, serde::Serialize)]
 #[diesel(table_name = grants, treat_none_as_default_value = false)]
 #[allow(missing_docs)]
 pub struct GrantRow {
@@ -260,7 +260,7 @@ impl TryFrom<GrantRow> for Grant {
 }
 
 /// `deliveries`.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, serde::Serialize)]
 #[diesel(table_name = deliveries, treat_none_as_default_value = false)]
 #[allow(missing_docs)]
 pub struct DeliveryRow {

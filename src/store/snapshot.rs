@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::{
-    db::on,
+    db::{Db, on},
     read::StoreError,
     row::{PersonRow, TeamRow},
     schema::{people, policy_blobs, policy_sets, teams},
@@ -47,23 +47,27 @@ impl Writer {
     /// # Errors
     /// When the database fails, or a file of the set is missing.
     pub fn load_policy_files(&mut self, revision: &PolicyRevision) -> Result<Option<StoredFiles>, StoreError> {
-        let found: Option<(String, String)> = on!(&mut self.db, c => policy_sets::table
-            .find(revision.as_str())
-            .select((policy_sets::manifest, policy_sets::timezone))
-            .first(c)
-            .optional())
-        .map_err(store_error)?;
-        let Some((manifest, timezone)) = found else { return Ok(None) };
-        let manifest: std::collections::BTreeMap<String, String> =
-            serde_json::from_str(&manifest).map_err(|_| StoreError(format!("the manifest of policy set {} cannot be read", revision.short())))?;
-        let mut files = std::collections::BTreeMap::new();
-        for (path, hash) in manifest {
-            let bytes: Vec<u8> =
-                on!(&mut self.db, c => policy_blobs::table.find(&hash).select(policy_blobs::bytes).first(c)).map_err(store_error)?;
-            files.insert(path, bytes);
-        }
-        Ok(Some((timezone, files)))
+        policy_files(&mut self.db, revision)
     }
+}
+
+pub(super) fn policy_files(db: &mut Db, revision: &PolicyRevision) -> Result<Option<StoredFiles>, StoreError> {
+    let found: Option<(String, String)> = on!(db, c => policy_sets::table
+        .find(revision.as_str())
+        .select((policy_sets::manifest, policy_sets::timezone))
+        .first(c)
+        .optional())
+    .map_err(store_error)?;
+    let Some((manifest, timezone)) = found else { return Ok(None) };
+    let manifest: std::collections::BTreeMap<String, String> =
+        serde_json::from_str(&manifest).map_err(|_| StoreError(format!("the manifest of policy set {} cannot be read", revision.short())))?;
+    let mut files = std::collections::BTreeMap::new();
+    for (path, hash) in manifest {
+        let bytes: Vec<u8> =
+            on!(db, c => policy_blobs::table.find(&hash).select(policy_blobs::bytes).first(c)).map_err(store_error)?;
+        files.insert(path, bytes);
+    }
+    Ok(Some((timezone, files)))
 }
 
 fn tombstone(id: PersonId) -> Person {

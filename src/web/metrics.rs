@@ -2,9 +2,9 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
-use crate::ledger::Ledger;
+use crate::{domain::problem::Severity, ledger::Ledger};
 
 /// The service's counters.
 pub struct Metrics {
@@ -13,6 +13,9 @@ pub struct Metrics {
     seconds: HistogramVec,
     ledger: IntGaugeVec,
     deliveries: IntGaugeVec,
+    policy_errors: IntGauge,
+    policy_reachable: IntGauge,
+    policy_age: IntGauge,
 }
 
 impl Metrics {
@@ -29,11 +32,17 @@ impl Metrics {
         )?;
         let ledger = IntGaugeVec::new(Opts::new("bandpass_ledger", "The ledger: batches, commands, events and failures so far, commands waiting, whether it decides, errors of the newest policy"), &["what"])?;
         let deliveries = IntGaugeVec::new(Opts::new("bandpass_deliveries_open", "Deliveries that target systems do not have yet"), &["state"])?;
+        let policy_errors = IntGauge::new("bandpass_policy_errors", "Errors of the newest state of the policy source; the last good set stays in force")?;
+        let policy_reachable = IntGauge::new("bandpass_policy_source_reachable", "Whether the policy source answered at the last look")?;
+        let policy_age = IntGauge::new("bandpass_policy_age_seconds", "Seconds since the policy in force was loaded")?;
+        for gauge in [&policy_errors, &policy_reachable, &policy_age] {
+            registry.register(Box::new(gauge.clone()))?;
+        }
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(seconds.clone()))?;
         registry.register(Box::new(ledger.clone()))?;
         registry.register(Box::new(deliveries.clone()))?;
-        Ok(Self { registry, requests, seconds, ledger, deliveries })
+        Ok(Self { registry, requests, seconds, ledger, deliveries, policy_errors, policy_reachable, policy_age })
     }
 
     /// Counts one answer.
@@ -53,6 +62,11 @@ impl Metrics {
         set("waiting", u64::try_from(ledger.waiting()).unwrap_or(0));
         set("deciding", u64::from(ledger.is_deciding()));
         set("policy_problems", u64::try_from(ledger.snapshot().problems.len()).unwrap_or(0));
+        let snapshot = ledger.snapshot();
+        let errors = snapshot.problems.iter().filter(|p| p.severity == Severity::Error).count();
+        self.policy_errors.set(i64::try_from(errors).unwrap_or(i64::MAX));
+        self.policy_reachable.set(i64::from(ledger.source_state().unreachable.is_none()));
+        self.policy_age.set(ledger.now().seconds_since(snapshot.policy_since));
         self.deliveries.with_label_values(&["queued"]).set(i64::try_from(backlog.0).unwrap_or(i64::MAX));
         self.deliveries.with_label_values(&["failing"]).set(i64::try_from(backlog.1).unwrap_or(i64::MAX));
         let mut bytes = Vec::new();

@@ -59,6 +59,8 @@ pub const ROUTES: &[Route] = &[
     get("/api/v1/audit/checkpoint", Access::Auditor),
     get("/api/v1/audit/events/{seq}", Access::Auditor),
     get("/api/v1/policy", READ),
+    // A forge has no token of ours: the handler checks its signature.
+    post("/api/v1/policy/webhook", Public),
     // pages
     get("/signin", Public),
     post("/signin", Public),
@@ -136,6 +138,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/api/v1/audit/checkpoint").read(api::audit::checkpoint))
         .service(r("/api/v1/audit/events/{seq}").read(api::audit::show))
         .service(r("/api/v1/policy").read(api::service::policy))
+        .service(r("/api/v1/policy/webhook").app_data(web::PayloadConfig::new(api::webhook::MOST_BYTES)).write(api::webhook::ring))
         .service(r("/signin").read(ui::signin::page).write(ui::signin::enter))
         .service(r("/signout").write(ui::signin::leave))
         .service(r("/").read(ui::home::page))

@@ -38,7 +38,8 @@ diesel::table! {
 
 /// A view whose INSERT writes the rows of one request: one statement, prepared once, so that SQLite's own speed is seen.
 const ONE_REQUEST: &str = "
-CREATE TEMP TABLE template AS SELECT max(seq) AS seq FROM audit_log WHERE kind = 'request.granted' AND grant_id IS NOT NULL;
+CREATE TEMP TABLE template AS SELECT e.seq, d.position FROM audit_log e JOIN deliveries d ON d.grant_id = e.grant_id
+    WHERE e.seq = (SELECT max(seq) FROM audit_log WHERE kind = 'request.granted' AND grant_id IS NOT NULL);
 CREATE TEMP VIEW one_request AS SELECT seq AS n FROM template;
 CREATE TEMP TRIGGER one_request_write INSTEAD OF INSERT ON one_request BEGIN
     INSERT INTO audit_log SELECT h.seq + 1, h.at, t.kind, t.actor, 'limit-' || NEW.n, t.group_id, 'request-' || NEW.n, 'grant-' || NEW.n, t.outcome,
@@ -53,7 +54,7 @@ CREATE TEMP TRIGGER one_request_write INSTEAD OF INSERT ON one_request BEGIN
         FROM head h, grants t WHERE t.granted_seq = (SELECT seq FROM template);
     INSERT INTO deliveries SELECT (SELECT max(position) + 1 FROM deliveries), 'delivery-' || NEW.n, 'limit-' || NEW.n, t.account, t.connector, t.entitlement,
             t.action, 'grant-' || NEW.n, 'request-' || NEW.n, 'queued', t.queued_at, h.seq + 1, NULL, NULL
-        FROM head h, deliveries t WHERE t.queued_seq = (SELECT seq FROM template);
+        FROM head h, deliveries t WHERE t.position = (SELECT position FROM template);
     UPDATE head SET seq = seq + 1, root = randomblob(32), frontier = CAST(frontier AS BLOB) WHERE id = 1;
 END;";
 

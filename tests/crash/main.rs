@@ -126,6 +126,11 @@ async fn run(folder: &Folder, database: Database, server: Option<Arc<Postgres>>,
             let said = format!("{}{}", String::from_utf8_lossy(&verified.stdout), String::from_utf8_lossy(&verified.stderr));
             findings.problems.push(format!("audit verify --rebuild: {}\n{said}", verified.status));
         }
+        let replayed = service.run(&["audit", "replay"]);
+        if !replayed.status.success() {
+            let said = format!("{}{}", String::from_utf8_lossy(&replayed.stdout), String::from_utf8_lossy(&replayed.stderr));
+            findings.problems.push(format!("audit replay: {}\n{said}", replayed.status));
+        }
         println!(
             "{:<10} round {:>2}: killed {}after {:>4} ms; back in {:>4} ms; acknowledged {:>6} in all, found {:>6}, lost {}, unanswered {unanswered}{}",
             database.title(),

@@ -15,7 +15,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("audit", &["domain", "policy", "store", "ledger"]),
     ("connector", &["domain"]),
     // `folder` reads plain files and `policy` checks them: the policy source needs both.
-    ("jobs", &["domain", "ledger", "connector", "store", "policy", "folder"]),
+    // `git` does the same for repositories, and `child` tries what was read in another process.
+    ("jobs", &["domain", "ledger", "connector", "store", "policy", "folder", "git", "child"]),
     ("auth", &["domain", "store", "ledger"]),
     ("web", &["domain", "auth", "ledger", "store", "audit", "directory", "settings", "clock"]),
 ];

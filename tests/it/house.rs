@@ -10,7 +10,7 @@ use std::{
 };
 
 use bandpass::{
-    audit::verify::{Report, verify},
+    audit::{replay::{Replay, replay}, verify::{Report, verify}},
     clock::Clock,
     directory::{plan, table},
     domain::{
@@ -197,10 +197,18 @@ impl House {
         tokio::task::spawn_blocking(move || verify(&mut Dumper::open(&location).unwrap(), None, true).unwrap()).await.unwrap()
     }
 
-    /// What a test leaves behind must be sound.
+    /// Makes every recorded decision again.
+    pub async fn replay(&self) -> Replay {
+        let location = self.location.clone();
+        tokio::task::spawn_blocking(move || replay(&mut Dumper::open(&location).unwrap(), 1, i64::MAX).unwrap()).await.unwrap()
+    }
+
+    /// What a test leaves behind must be sound, and every decision must follow from its inputs.
     pub async fn leave(self) {
         let report = self.verify().await;
         assert_eq!(report.faults, Vec::<String>::new());
+        let replayed = self.replay().await;
+        assert_eq!((replayed.differences, replayed.before_replay), (vec![], 0));
         self.core.close().await;
     }
 }

@@ -6,10 +6,12 @@
 mod support;
 
 mod architecture;
+mod git_source;
 mod house;
 mod lifecycle;
 mod matrix;
 mod model;
 mod real_org;
+mod replay;
 mod sample;
 mod tamper;

@@ -50,6 +50,7 @@ async fn observe() -> String {
     service.set("POLICY__SOURCE", &root.join("policies").display().to_string());
     service.set("DIRECTORY__SOURCE", &root.join("policies/org").display().to_string());
     service.set("POLICY__POLL_SECONDS", "3600");
+    service.set("POLICY__WEBHOOK_SECRET", "a secret that no caller has");
     service.start().await;
     let mut tokens: BTreeMap<&str, String> = BTreeMap::new();
     for (actor, person, scopes) in ACTORS.iter().filter(|a| !a.1.is_empty()) {

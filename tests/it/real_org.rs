@@ -87,7 +87,8 @@ async fn take_through(name: &str, folder: &Folder, database: Database, data: &Pa
         assert_eq!(&held, members, "{group}");
     }
     let verified = service.must(&["audit", "verify", "--rebuild"]);
-    println!("{name}: {} people, {} groups, {asked} memberships requested: {by_owner} by owners, {by_fallback} by the fallback team; {}", people.len(), groups.len(), verified.trim());
+    let replayed = service.must(&["audit", "replay"]);
+    println!("{name}: {} people, {} groups, {asked} memberships requested: {by_owner} by owners, {by_fallback} by the fallback team; {}; {}", people.len(), groups.len(), verified.trim(), replayed.trim());
     service.stop();
 }
 

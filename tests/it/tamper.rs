@@ -28,7 +28,7 @@ fn the_database_refuses_every_attempt() {
 }
 
 /// Writes as somebody who owns the database: past triggers and rights.
-fn as_owner(database: &Database, folder_url: &str, sql: &str) {
+pub fn as_owner(database: &Database, folder_url: &str, sql: &str) {
     match database.superuser_url() {
         Some(url) => {
             Postgres::sql_at(&url, &format!("SET session_replication_role = replica; ALTER TABLE audit_log DISABLE TRIGGER USER; ALTER TABLE audit_private DISABLE TRIGGER USER; ALTER TABLE requests DISABLE TRIGGER USER; ALTER TABLE grants DISABLE TRIGGER USER; {sql}")).unwrap();
@@ -46,7 +46,7 @@ fn as_owner(database: &Database, folder_url: &str, sql: &str) {
     }
 }
 
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 

@@ -1,6 +1,7 @@
 //! What test binaries that start the real service share.
 
 pub mod database;
+pub mod git;
 pub mod http;
 pub mod organisation;
 pub mod postgres;

@@ -3,6 +3,7 @@
 mod delivery;
 mod directory;
 mod ending;
+pub mod inputs;
 mod membership;
 mod operate;
 mod policy;
@@ -136,7 +137,7 @@ pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) ->
         Command::ChangeDirectory { changes, source, expected_revision } => {
             directory::change(world, &envelope.actor, changes, source, *expected_revision, recorder)
         }
-        Command::LoadPolicy { revision, parent, source, .. } => policy::load(world, revision, parent.as_ref(), source, recorder, ids),
+        Command::LoadPolicy { revision, parent, source, commit, .. } => policy::load(world, revision, parent.as_ref(), (source, commit.as_ref()), recorder, ids),
         Command::ReportPolicyFailure { source, digest, errors, problems } => {
             recorder.record(
                 Change::PolicyLoadFailed { source: source.clone(), digest: digest.clone(), errors: *errors, problems: problems.clone() },
@@ -203,9 +204,10 @@ impl World<'_> {
         self.snapshot.directory.manager_chain(person).contains(manager)
     }
 
-    /// What the accounts of a person hold by their live grants, one grant left out.
-    fn desired(&self, person: &PersonId, except: Option<GrantId>) -> BTreeSet<Entitlement> {
-        self.state.live_grants(person).filter(|g| Some(g.id) != except).flat_map(|g| g.entitlements.iter().cloned()).collect()
+    /// What of a grant's entitlements no other live grant of the person brings (semantics.md, 21).
+    fn brought_alone(&self, grant: &Grant) -> Vec<Entitlement> {
+        let others = || self.state.live_grants(&grant.person).filter(|g| g.id != grant.id);
+        grant.entitlements.iter().filter(|e| !others().any(|g| g.entitlements.contains(e))).cloned().collect()
     }
 }
 
@@ -243,14 +245,12 @@ impl Intents<'_> {
 
 /// What must be added for a grant that starts: what no other live grant of the person brings already.
 pub(crate) fn additions(world: &World<'_>, grant: &Grant, seq: i64, ids: &mut dyn IdSource) -> Vec<Delivery> {
-    let held = world.desired(&grant.person, Some(grant.id));
-    let new: Vec<Entitlement> = grant.entitlements.iter().filter(|e| !held.contains(e)).cloned().collect();
+    let new = world.brought_alone(grant);
     Intents { world, grant: grant.id, person: &grant.person, request: grant.request, seq }.queue(DeliveryAction::Add, &new, ids)
 }
 
 /// What must be removed for a grant that ends: what no other live grant of the person brings (semantics.md, 21).
 pub(crate) fn removals(world: &World<'_>, grant: &Grant, seq: i64, ids: &mut dyn IdSource) -> Vec<Delivery> {
-    let held = world.desired(&grant.person, Some(grant.id));
-    let gone: Vec<Entitlement> = grant.entitlements.iter().filter(|e| !held.contains(e)).cloned().collect();
+    let gone = world.brought_alone(grant);
     Intents { world, grant: grant.id, person: &grant.person, request: grant.request, seq }.queue(DeliveryAction::Remove, &gone, ids)
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Decided, Intents, Recorder, World};
 use crate::domain::{
+    commit::Commit,
     delivery::DeliveryAction,
     event::{Change, Personal},
     grant::Grant,
@@ -19,7 +20,7 @@ pub(super) fn load(
     world: &World<'_>,
     revision: &PolicyRevision,
     parent: Option<&PolicyRevision>,
-    source: &str,
+    (source, commit): (&str, Option<&Commit>),
     mut recorder: Recorder<'_>,
     ids: &mut dyn IdSource,
 ) -> Result<Decided, Refusal> {
@@ -28,7 +29,8 @@ pub(super) fn load(
     if parent != world.snapshot.in_force.as_ref() {
         return Err(stale());
     }
-    if parent == Some(revision) {
+    // The same set is loaded again only to record which commit it is: where a repository is followed from now on.
+    if parent == Some(revision) && commit.is_none() {
         return Ok(recorder.done());
     }
     let living: BTreeSet<&GroupId> = world.snapshot.lives.iter().filter(|(_, life)| life.live).map(|(id, _)| id).collect();
@@ -42,6 +44,7 @@ pub(super) fn load(
             source: source.to_owned(),
             groups_added,
             groups_removed: groups_removed.clone(),
+            commit: commit.cloned(),
         },
         Personal { reason: Some(told), ..Personal::default() },
     );

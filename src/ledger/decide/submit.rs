@@ -1,19 +1,19 @@
 //! Filing a request: checked, decided by policy, and granted, denied or put before people.
 
-use serde_json::json;
-
-use super::{Asker, Decided, Recorder, World, additions, eligible};
+use super::{
+    Asker, Decided, Recorder, World, additions, eligible,
+    inputs::{self, Inputs, LedgerFacts},
+};
 use crate::{
     domain::{
         actor::Actor,
         command::Answer,
-        decision::{Decision, Effect, Inquiry, Reason, ReasonKind},
+        decision::{Decision, Effect, Inquiry},
         duration::Duration,
         event::{Change, Personal},
         grant::{Grant, GrantStatus, Provenance},
-        group::{JustificationNeed, Rule, Stage, Who},
+        group::{JustificationNeed, Rule, Stage},
         id::{GrantId, GroupId, IdSource, PersonId, RequestId},
-        person::Subject,
         refusal::Refusal,
         request::{Request, RequestStatus},
         time::Time,
@@ -35,11 +35,8 @@ pub(crate) struct Filed {
     pub filed_by: PersonId,
     pub duration: Duration,
     pub decision: Decision,
-    pub facts: serde_json::Value,
+    pub inputs: Inputs,
 }
-
-/// How long approvals of a request may take when a revocation has put the owner before the rules.
-const OWNER_ANSWERS_WITHIN: u32 = 7;
 
 /// Checks a filing and decides it. The one code path of preview and submit.
 pub(crate) fn file(world: &World<'_>, actor: &Actor, filing: &Filing<'_>) -> Result<Filed, Refusal> {
@@ -77,8 +74,20 @@ pub(crate) fn file(world: &World<'_>, actor: &Actor, filing: &Filing<'_>) -> Res
     };
     let shortest = Duration::hours(1).unwrap_or(Duration::MAX);
     let duration = filing.duration.or_else(|| world.snapshot.policy.default_duration(&inquiry(shortest))).unwrap_or(shortest);
-    let decision = decide_with_blocks(world, person, group, duration, world.snapshot.policy.decide(&inquiry(duration)));
-    let decision = approvable(world, &filed_by, person, group, decision);
+    let denied = world.state.block(person, group, BlockCause::Denied);
+    let mut facts = LedgerFacts {
+        frozen: world.state.frozen,
+        denied: denied.and_then(|block| Some((block.duration?, block.until?))),
+        revoked: world.state.block(person, group, BlockCause::Revoked).is_some(),
+        ..LedgerFacts::default()
+    };
+    let mut counted = Vec::new();
+    let decision = inputs::decide_filing(&world.snapshot.policy, &inquiry(duration), &facts, &mut |_, stage| {
+        let possible = approvers(world, &filed_by, person, group, stage);
+        counted.push(possible);
+        possible
+    });
+    facts.approvers = counted;
     if decision.effect != Effect::Deny
         && decision.justification == JustificationNeed::Required
         && filing.justification.is_none_or(|j| j.trim().is_empty())
@@ -88,76 +97,14 @@ pub(crate) fn file(world: &World<'_>, actor: &Actor, filing: &Filing<'_>) -> Res
     if decision.effect != Effect::Deny && world.clock_behind {
         return Err(Refusal::ClockBehind { retry_after: 5 });
     }
-    let facts = facts(&subject, &holds);
-    Ok(Filed { filed_by, duration, decision, facts })
+    let inputs = Inputs { person: Some(subject.person.clone()), teams: subject.teams.clone(), holds, ledger: facts };
+    Ok(Filed { filed_by, duration, decision, inputs })
 }
 
-/// The facts that a decision used: what replay needs beside the request itself.
-fn facts(subject: &Subject<'_>, holds: &std::collections::BTreeSet<GroupId>) -> serde_json::Value {
-    json!({ "person": subject.person, "teams": subject.teams, "holds": holds })
-}
-
-fn deny(mut decision: Decision, kind: ReasonKind, text: String) -> Decision {
-    decision.effect = Effect::Deny;
-    decision.stages.clear();
-    let rule = decision.rule.take();
-    decision.reasons.push(Reason { kind, rule, text });
-    decision
-}
-
-/// The freeze switch, a fresh denial and an earlier revocation stand before the rules (semantics.md, 6 and 36).
-fn decide_with_blocks(world: &World<'_>, person: &PersonId, group: &GroupId, duration: Duration, mut decision: Decision) -> Decision {
-    if decision.effect == Effect::Deny {
-        return decision;
-    }
-    if world.state.frozen {
-        return deny(decision, ReasonKind::Frozen, "New access is stopped for the moment by the freeze switch; nothing is granted until it is lifted".to_owned());
-    }
-    let denied = world.state.block(person, group, BlockCause::Denied);
-    if let Some(until) = denied.filter(|b| b.duration == Some(duration)).and_then(|b| b.until).filter(|until| *until > world.now) {
-        let text = format!("The same request was denied a short while ago; it can be asked again from {}", clock(until));
-        return deny(decision, ReasonKind::Blocked, text);
-    }
-    if decision.effect == Effect::Grant && world.state.block(person, group, BlockCause::Revoked).is_some() {
-        let within = Duration::days(OWNER_ANSWERS_WITHIN).unwrap_or(Duration::MAX);
-        decision.effect = Effect::Approve;
-        decision.stages = vec![Stage { from: vec![Who::Owner], need: 1, within, escalate: Vec::new() }];
-        decision.reasons.push(Reason {
-            kind: ReasonKind::Blocked,
-            rule: decision.rule.clone(),
-            text: "This access was taken away before, so an owner of the group decides".to_owned(),
-        });
-    }
-    decision
-}
-
-fn clock(at: Time) -> String {
-    let text = at.to_string();
-    format!("{} UTC", text.get(..16).unwrap_or(&text).replace('T', " "))
-}
-
-/// An approval that nobody can give is a denial, not a wait without end.
-fn approvable(world: &World<'_>, filed_by: &PersonId, person: &PersonId, group: &GroupId, decision: Decision) -> Decision {
-    if decision.effect != Effect::Approve {
-        return decision;
-    }
-    let short = decision.stages.iter().find_map(|stage| {
-        let possible = voters(world, filed_by, person, group, stage, world.now, world.now).len();
-        let needed = usize::try_from(stage.need).unwrap_or(usize::MAX);
-        // Those of an escalation count as well: they may answer in time.
-        let later = voters(world, filed_by, person, group, stage, world.now, world.now.plus(stage.within)).len();
-        (possible.max(later) < needed).then_some((possible.max(later), needed))
-    });
-    match short {
-        None => decision,
-        Some((possible, needed)) => {
-            let text = match possible {
-                0 => "Nobody could approve it today: ask an owner of the group to mend its policy".to_owned(),
-                n => format!("It needs {needed} approvals, and only {n} could give one today: ask an owner of the group to mend its policy"),
-            };
-            deny(decision, ReasonKind::NoApprover, text)
-        }
-    }
+/// How many could approve at a stage. Those of an escalation count as well: they may answer in time.
+fn approvers(world: &World<'_>, filed_by: &PersonId, person: &PersonId, group: &GroupId, stage: &Stage) -> usize {
+    let possible = |at| voters(world, filed_by, person, group, stage, world.now, at).len();
+    possible(world.now).max(possible(world.now.plus(stage.within)))
 }
 
 /// Who could vote at a stage of a request filed now.
@@ -224,7 +171,7 @@ pub(super) fn submit(
     let personal = Personal {
         reason: Some(summary(&decision)),
         justification: filing.justification.map(str::to_owned),
-        facts: Some(filed.facts),
+        facts: serde_json::to_value(&filed.inputs).ok(),
         decision: Some(decision.clone()),
         ..Personal::default()
     };

@@ -1,10 +1,14 @@
 //! Votes on a request, and the other ways in which it leaves `pending`.
 
-use super::{Decided, Recorder, World, submit};
+use super::{
+    Decided, Recorder, World,
+    inputs::{self, Inputs, LedgerFacts},
+    submit,
+};
 use crate::domain::{
     actor::Actor,
     command::Answer,
-    decision::{Decision, Effect, Inquiry, Reason, ReasonKind},
+    decision::Effect,
     event::{Change, Personal},
     group::Stage,
     id::{IdSource, PersonId, RequestId},
@@ -106,7 +110,8 @@ pub(super) fn approve(
 /// At the last vote today's facts, guardrails and conflicts decide, the stricter answer wins, and the group must still
 /// be the one that was asked for (semantics.md, 4).
 fn last_vote(world: &World<'_>, request: &Request, mut recorder: Recorder<'_>, ids: &mut dyn IdSource) -> Result<Decided, Refusal> {
-    let decision = decide_today(world, request);
+    let inputs = inputs_today(world, request);
+    let decision = inputs::decide_last_vote(&world.snapshot.policy, request, world.now, &inputs);
     let seq = recorder.seq();
     let granted = decision.effect == Effect::Grant;
     let decided = Request {
@@ -115,7 +120,12 @@ fn last_vote(world: &World<'_>, request: &Request, mut recorder: Recorder<'_>, i
         decided_seq: Some(seq),
         ..request.clone()
     };
-    let personal = Personal { reason: Some(submit::summary(&decision)), decision: Some(decision.clone()), ..Personal::default() };
+    let personal = Personal {
+        reason: Some(submit::summary(&decision)),
+        facts: serde_json::to_value(&inputs).ok(),
+        decision: Some(decision.clone()),
+        ..Personal::default()
+    };
     let grant = if granted {
         Some(submit::grant(world, &decided, personal, &decision, &mut recorder, ids))
     } else {
@@ -126,41 +136,17 @@ fn last_vote(world: &World<'_>, request: &Request, mut recorder: Recorder<'_>, i
     Ok(recorder.answer(Answer::Request { request: decided, decision, grant }))
 }
 
-fn decide_today(world: &World<'_>, request: &Request) -> Decision {
+/// What the last vote is decided from.
+fn inputs_today(world: &World<'_>, request: &Request) -> Inputs {
     let set = world.snapshot.policy.set();
-    let denied = |kind: ReasonKind, text: &str| Decision {
-        effect: Effect::Deny,
-        rule: None,
-        max: None,
-        justification: Default::default(),
-        stages: Vec::new(),
-        reasons: vec![Reason { kind, rule: None, text: text.to_owned() }],
-        guardrails: Vec::new(),
-        guardrails_evaluated: 0,
-        suggestions: Vec::new(),
-        policy_revision: set.revision().clone(),
-    };
-    if set.group(request.group.as_str()).is_none() || world.snapshot.incarnation(&request.group) != request.incarnation {
-        return denied(ReasonKind::UnknownGroup, "The group that was asked for is gone from the policy");
+    let gone = set.group(request.group.as_str()).is_none() || world.snapshot.incarnation(&request.group) != request.incarnation;
+    let subject = world.snapshot.directory.subject(request.person.as_str()).filter(|s| s.person.is_active());
+    Inputs {
+        person: subject.map(|s| s.person.clone()),
+        teams: subject.map(|s| s.teams.clone()).unwrap_or_default(),
+        holds: world.state.holds(&request.person, &request.group),
+        ledger: LedgerFacts { gone, ..LedgerFacts::default() },
     }
-    let Some(subject) = world.snapshot.directory.subject(request.person.as_str()).filter(|s| s.person.is_active()) else {
-        return denied(ReasonKind::PersonLeft, "The person has left");
-    };
-    let Some(rule) = &request.rule else {
-        return denied(ReasonKind::NoRule, "The request has lost its rule");
-    };
-    let holds = world.state.holds(&request.person, &request.group);
-    let inquiry = Inquiry {
-        subject,
-        group: &request.group,
-        duration: request.duration,
-        has_justification: request.justified,
-        now: world.now,
-        holds: &holds,
-        break_glass: false,
-    };
-    // The copied rule with today's facts, then guardrails and conflicts of today's policy.
-    world.snapshot.policy.decide_approved(&inquiry, rule)
 }
 
 pub(super) fn deny(world: &World<'_>, actor: &Actor, id: RequestId, reason: &str, mut recorder: Recorder<'_>) -> Result<Decided, Refusal> {

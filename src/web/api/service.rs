@@ -12,21 +12,23 @@ pub async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Whether the service decides: 503 when it does not; `degraded` when the newest policy cannot be used.
+/// Whether the service decides: 503 when it does not; `degraded` when the newest policy cannot be used or its
+/// source not be reached.
 #[utoipa::path(get, path = "/readyz", tag = "service", responses((status = 200, body = Object), (status = 503, body = Object)))]
 pub async fn readyz(state: Data<AppState>) -> HttpResponse {
     let snapshot = state.ledger.snapshot();
     let database = state.reader.head().await.is_ok();
     let deciding = state.ledger.is_deciding() && snapshot.in_force.is_some();
     let errors = snapshot.problems.iter().filter(|p| p.severity == crate::domain::problem::Severity::Error).count();
-    let word = match (database && deciding, errors) {
+    let source = state.ledger.source_state();
+    let word = match (database && deciding, errors == 0 && source.unreachable.is_none()) {
         (false, _) => "not ready",
-        (true, 0) => "ready",
-        (true, _) => "degraded",
+        (true, true) => "ready",
+        (true, false) => "degraded",
     };
     let body = json!({
         "status": word, "database": database, "deciding": deciding, "policy_revision": snapshot.in_force,
-        "policy_errors": errors, "frozen": snapshot.frozen,
+        "policy_errors": errors, "policy_source_reachable": source.unreachable.is_none(), "policy_source_reached": source.reached, "frozen": snapshot.frozen,
     });
     if word == "not ready" { HttpResponse::ServiceUnavailable().json(body) } else { HttpResponse::Ok().json(body) }
 }
@@ -41,5 +43,5 @@ pub async fn metrics(state: Data<AppState>) -> Result<HttpResponse, Problem> {
 /// The policy in force: revision, age, problems of the source's newest state.
 #[utoipa::path(get, path = "/api/v1/policy", tag = "service", responses((status = 200, body = PolicyShape), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub async fn policy(state: Data<AppState>, caller: Known) -> Json<PolicyShape> {
-    Json(PolicyShape::new(&caller.snapshot, state.ledger.now()))
+    Json(PolicyShape::new(&caller.snapshot, state.ledger.now(), state.ledger.source_state()))
 }

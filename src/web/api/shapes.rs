@@ -350,6 +350,16 @@ pub struct PolicyShape {
     pub age_seconds: i64,
     /// Where it came from.
     pub source: String,
+    /// The commit in force, when the source is a git repository: id, author, author_email, subject.
+    #[schema(value_type = Option<Object>)]
+    pub commit: Option<crate::domain::commit::Commit>,
+    /// The newest commit seen in the repository, used or not.
+    #[schema(value_type = Option<Object>)]
+    pub head: Option<crate::domain::commit::Commit>,
+    /// Why the source could not be reached at the last look.
+    pub source_unreachable: Option<String>,
+    /// When the source was last reached by this replica.
+    pub source_reached: Option<String>,
     /// Number of groups.
     pub groups: usize,
     /// Number of guardrails.
@@ -363,12 +373,16 @@ pub struct PolicyShape {
 
 impl PolicyShape {
     /// As of a snapshot.
-    pub fn new(snapshot: &Snapshot, now: crate::domain::time::Time) -> Self {
+    pub fn new(snapshot: &Snapshot, now: crate::domain::time::Time, source: crate::ledger::SourceState) -> Self {
         Self {
             revision: snapshot.in_force.as_ref().map(ToString::to_string),
             since: snapshot.policy_since.to_string(),
             age_seconds: now.seconds_since(snapshot.policy_since),
             source: snapshot.policy_source.clone(),
+            commit: source.in_force,
+            head: source.head,
+            source_unreachable: source.unreachable,
+            source_reached: source.reached.map(|at| at.to_string()),
             groups: snapshot.policy.set().groups().len(),
             guardrails: snapshot.policy.set().guardrails().len(),
             frozen: snapshot.frozen,

@@ -136,7 +136,7 @@ pub async fn show(state: Data<AppState>, caller: Known, seq: Path<i64>) -> Resul
             let hidden = ["id", "name", "email", "accounts", "status"];
             facts.extend(person.iter().filter(|(k, _)| !hidden.contains(&k.as_str())).map(|(k, v)| (words::capital(k), told(v))));
         }
-        facts.extend(used.iter().filter(|(k, v)| *k != "person" && v.as_array().is_none_or(|a| !a.is_empty())).map(|(k, v)| (format!("{} at the time", words::capital(k)), told(v))));
+        facts.extend(used.iter().filter(|(k, v)| *k != "person" && *k != "ledger" && v.as_array().is_none_or(|a| !a.is_empty())).map(|(k, v)| (format!("{} at the time", words::capital(k)), told(v))));
     }
     let mut details = vec![
         ("Kind", row.kind.clone()),

@@ -44,6 +44,9 @@ struct PolicyPage {
     revision: String,
     since: When,
     source: String,
+    commit: String,
+    unreachable: String,
+    reached: String,
     groups: usize,
     problems: Vec<ProblemView>,
     errors: usize,
@@ -74,6 +77,7 @@ async fn render(state: &AppState, caller: &Known, query: WhatIf, answer: Option<
     let snapshot = &caller.snapshot;
     let set = snapshot.policy.set();
     let now = state.ledger.now();
+    let state_of_source = state.ledger.source_state();
     let problems: Vec<ProblemView> = snapshot
         .problems
         .iter()
@@ -113,6 +117,9 @@ async fn render(state: &AppState, caller: &Known, query: WhatIf, answer: Option<
         revision: set.revision().short().to_owned(),
         since: when(snapshot.policy_since, now),
         source: snapshot.policy_source.clone(),
+        commit: state_of_source.in_force.map(|c| format!("{} by {}: {}", c.short(), c.author, c.subject)).unwrap_or_default(),
+        unreachable: state_of_source.unreachable.unwrap_or_default(),
+        reached: state_of_source.reached.map_or_else(|| "not since this process started".to_owned(), |at| format!("last at {at}")),
         groups: set.groups().len(),
         errors: problems.iter().filter(|p| p.error).count(),
         problems,
