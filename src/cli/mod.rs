@@ -8,6 +8,7 @@ mod audit_replay;
 mod connection;
 mod directory;
 mod policy;
+mod policy_diff;
 mod policy_prove;
 mod policy_rollback;
 mod serve;
@@ -40,6 +41,8 @@ pub enum Format {
     Text,
     /// For programs.
     Json,
+    /// For the comment of a pull request; `policy diff` only.
+    Markdown,
 }
 
 #[derive(Subcommand)]
@@ -109,7 +112,8 @@ impl Context {
     /// Prints a value as JSON, or the text.
     pub fn print(&self, value: &impl serde::Serialize, text: impl FnOnce() -> String) {
         match self.format {
-            Format::Text => println!("{}", text()),
+            // Refused before by `start` where it is not meant.
+            Format::Text | Format::Markdown => println!("{}", text()),
             Format::Json => println!("{}", serde_json::to_string(value).unwrap_or_default()),
         }
     }
@@ -134,6 +138,9 @@ fn settings(arguments: &Arguments) -> Result<Settings, String> {
 }
 
 fn start(arguments: Arguments, settings: Settings) -> Outcome {
+    if arguments.format == Format::Markdown && !matches!(arguments.command, Some(Command::Policy(policy::PolicyCommand::Diff(_)))) {
+        return Err("`--format markdown` is for `policy diff`; other commands have text and json".to_owned());
+    }
     let serving = matches!(arguments.command, None | Some(Command::Serve));
     let level = if serving { settings.log.level.clone() } else { "warn".to_owned() };
     telemetry::start(&settings.log.format, &level)?;

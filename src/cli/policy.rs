@@ -47,6 +47,8 @@ pub enum PolicyCommand {
         #[arg(long, value_delimiter = ',')]
         holds: Vec<GroupId>,
     },
+    /// Tell who gains and who loses between two sets. Exit 1 on what `--fail-on` names.
+    Diff(super::policy_diff::DiffArguments),
     /// Print the git commands that bring an earlier policy back. Runs none of them.
     Rollback {
         /// Revision or commit to go back to, or its beginning; the one before that in force when left out.
@@ -153,6 +155,7 @@ pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
         PolicyCommand::Rollback { revision } => super::policy_rollback::run(context, revision.as_deref()).await,
         PolicyCommand::Canary => canary(),
         PolicyCommand::Explain { person, group, duration, holds } => explain(context, &person, &group, duration, &holds),
+        PolicyCommand::Diff(arguments) => super::policy_diff::run(context, arguments).await,
         PolicyCommand::Prove(asked) => {
             let set = usable(context, asked.folder.clone(), &people(context)?)?;
             super::policy_prove::run(context, &asked, &read(context, asked.folder.clone())?, &set)

@@ -82,7 +82,7 @@ impl Engine {
         decision
     }
 
-    fn blank(&self) -> Decision {
+    pub(super) fn blank(&self) -> Decision {
         Decision {
             effect: Effect::Deny,
             rule: None,
@@ -126,7 +126,7 @@ impl Engine {
     }
 
     /// Rules from the top; the first that holds and covers the duration decides.
-    fn read_rules(&self, inquiry: &Inquiry<'_>, group: &Group, asked: &Asked<'_>, decision: &mut Decision) {
+    pub(super) fn read_rules(&self, inquiry: &Inquiry<'_>, group: &Group, asked: &Asked<'_>, decision: &mut Decision) {
         let conditions = self.set.conditions.get(&group.id);
         let mut closed_by: Option<&Rule> = None;
         for (index, rule) in group.rules.iter().enumerate() {

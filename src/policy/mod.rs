@@ -7,6 +7,7 @@
 mod cedar;
 mod compile;
 mod decide;
+pub mod diff;
 pub mod examples;
 mod group_file;
 pub mod prove;

@@ -6,6 +6,7 @@
 mod support;
 
 mod bare;
+mod diff;
 mod driver;
 mod limits;
 mod load;
@@ -16,6 +17,9 @@ fn main() {
     }
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
     let runs = |name: &str| wanted.is_empty() || wanted.iter().any(|w| name.contains(w.as_str()));
+    if runs("diff") {
+        diff::run();
+    }
     if runs("load") {
         load::run();
     }
