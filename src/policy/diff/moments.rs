@@ -21,7 +21,11 @@ pub(super) struct Moment {
 pub(super) fn all(inputs: &Inputs<'_>, pair: Pair<'_>, reads: &Reads) -> Vec<Moment> {
     let times = times(inputs, reads);
     let itself: Vec<&GroupId> = pair.before.into_iter().chain(pair.after).map(|g| &g.id).collect();
-    let named: BTreeSet<GroupId> = reads.held.iter().filter_map(|g| GroupId::parse(g).ok()).filter(|g| !itself.contains(&g)).collect();
+    // A conflict reads what is held as a condition does.
+    let conflicts = inputs.before.conflicts().iter().chain(inputs.after.conflicts()).filter(|c| c.groups.iter().any(|g| itself.contains(&g)));
+    let apart = conflicts.flat_map(|c| c.groups.iter().cloned());
+    let read = reads.held.iter().filter_map(|g| GroupId::parse(g).ok());
+    let named: BTreeSet<GroupId> = read.chain(apart).filter(|g| !itself.contains(&g)).collect();
     let mut moments: Vec<Moment> = times.iter().map(|at| Moment { at: *at, holds: None }).collect();
     if !named.is_empty() {
         let combinations = combinations(&named);
