@@ -23,13 +23,13 @@
 //! | room | what it is | may import |
 //! |---|---|---|
 //! | [`domain`] | nouns and pure rules: ids, people, groups, requests, grants, decisions, events, commands, refusals | nothing of ours |
-//! | [`policy`] | files → checked set → decision; Cedar stays in here | domain |
+//! | [`policy`] | files → checked set → decision; the diff of two sets; proofs; Cedar stays in here | domain |
 //! | [`directory`] | people and teams: the snapshot in memory, importers, what an import would change | domain |
 //! | [`store`] | connections, schema, all SQL for both databases; diesel stays in here | domain |
 //! | [`ledger`] | queue, batch, decide, project, tree head; previews with the same code | domain, policy, directory, store |
-//! | [`audit`] | verify, rebuild, signed checkpoints | domain, policy, store, the pure parts of ledger |
+//! | [`audit`] | verify, rebuild, replay, signed checkpoints | domain, policy, store, the pure parts of ledger |
 //! | [`connector`] | target systems, and nothing else | domain |
-//! | [`jobs`] | reconcilers: end what is over, deliver, follow the policy folder | ledger, connector, store (reads), policy, `folder` |
+//! | [`jobs`] | reconcilers: end what is over, deliver, follow the policy source | ledger, connector, store (reads), policy, [`folder`], [`git`], [`child`] |
 //! | [`auth`] | who calls; what each route needs; who sees what | domain, store (reads), ledger |
 //! | [`web`] | every route on one page, the API, the pages; actix stays in here | auth, ledger, store (reads), audit, directory, settings |
 //! | [`startup`], [`cli`], [`admin`], `sample` | put it together | all |
@@ -64,6 +64,11 @@
 //!   erased without breaking the tree.
 //! - The service's PostgreSQL role owns nothing, may append through `ledger_append` alone, and a start that can tamper with
 //!   the past refuses to run.
+//! - A decision is a pure function of what the log recorded: `audit replay` makes every one again, with the code that made it.
+//! - A policy set is tried in a child process with bounded time and memory before the service compiles it, and compiled on a
+//!   thread with a large stack: whatever files do to a parser, the last good set goes on.
+//! - One replica at a time delivers, and one process a database follows a policy folder: advisory locks of PostgreSQL
+//!   ([`store::sole`]). Replicas follow one git repository, by fast-forward only.
 //! - Routes without an entry are closed, and `tests/golden/authz-matrix.txt` shows every route for every kind of caller.
 //!
 //! # Where this differs from the first design, and why
@@ -75,18 +80,21 @@
 //!   cost one audit row, and the three can never disagree.
 //! - Answers to `Idempotency-Key` are kept beside the log, not in it: they are no decisions, and are forgotten after 24 h.
 //! - The hourly quota of requests is counted in the process of each replica: it bounds load, it is no rule of access.
-//! - `jobs` imports `policy` and `folder`, because following a folder means reading and checking it.
+//! - `jobs` imports `policy`, `folder` and `git`, because following a source means reading and checking it. [`git`] reads a
+//!   repository's objects by the git program, never a work tree; [`child`] runs a program within bounds.
 //! - The pool of readers is ours ([`store::pool`]): two dozen lines, since diesel-async's wrapper must be made, used and
 //!   dropped outside the async runtime, which r2d2's background threads do not promise.
 //! - `decide` sees the whole batch's rows in memory (`ledger::state`), so a batch is a handful of reads however many
-//!   commands it holds.
+//!   commands it holds. They stay there until the next batch, and count as long as the head stands where this one left it:
+//!   nothing changes but by an event, and an event moves the head.
+//! - On PostgreSQL a batch's projected rows go through one function, `ledger_project`: a statement a row was a round trip a row.
 //!
 //! # What is left out on purpose, or not yet
 //!
 //! - No cache of decisions: a decision costs some 40 µs, a stale one costs more.
 //! - No sign-in but the development one; OpenID Connect takes its place in [`auth::session`].
-//! - A group that vanishes from the policy denies its pending requests and takes no new ones; its grants run to their end.
-//!   Giving back at once (`on_change`) comes with policy revisions that show who loses what.
+//! - Live grants are not decided again when policy or people change: `on_change` and `grace` are read and shown, and a grant
+//!   runs to its end. `policy diff` says which grants would end. A group that vanishes denies its pending requests.
 //! - No reconciliation of target systems yet: a membership that somebody takes away by hand there is not noticed.
 //! - No erasure command yet, although bodies and verification are made for it.
 

@@ -3,7 +3,7 @@
 
 use super::{Context, Done, Outcome};
 use crate::{
-    domain::{commit::Commit, event::Change, id::PolicyRevision, time::Time},
+    domain::{commit::Commit, event::{Change, Personal}, id::PolicyRevision, time::Time},
     git::Remote,
     ledger::encode::Body,
     store::{db::Location, read::{AuditFilter, Page, Reader}},
@@ -29,6 +29,8 @@ async fn loads(context: &Context) -> Result<Vec<Loaded>, String> {
         for row in &page.items {
             let body: Body = serde_json::from_str(&row.body).map_err(|e| format!("event {} cannot be read: {e}", row.seq))?;
             if let Change::PolicyLoaded { revision, source, commit, .. } = body.change {
+                let personal = row.personal.as_deref().and_then(|text| serde_json::from_str::<Personal>(text).ok());
+                let commit = Commit::recorded(commit, personal.and_then(|p| p.commit).map(|c| *c));
                 found.push(Loaded { at: body.at, revision, source, commit });
             }
         }

@@ -16,6 +16,13 @@ pub struct Commit {
 }
 
 impl Commit {
+    /// The commit of a recorded load: who wrote it is personal text and may be erased, its digits stay.
+    pub fn recorded(id: Option<String>, personal: Option<Self>) -> Option<Self> {
+        let id = id?;
+        let known = personal.filter(|commit| commit.id == id);
+        Some(known.unwrap_or_else(|| Self { id, author: String::new(), author_email: String::new(), subject: String::new() }))
+    }
+
     /// The first twelve digits, for people.
     pub fn short(&self) -> &str {
         short(&self.id)

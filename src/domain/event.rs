@@ -255,9 +255,9 @@ pub enum Change {
         groups_added: Vec<GroupId>,
         /// Groups that end theirs.
         groups_removed: Vec<GroupId>,
-        /// The commit it was read from, when the source is a git repository.
+        /// Digits of the commit it was read from, when the source is a git repository. Its author is personal text.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        commit: Option<Commit>,
+        commit: Option<String>,
     },
     /// A policy source could not be used; the last good set stays in force.
     #[serde(rename = "policy.load_failed")]
@@ -342,6 +342,9 @@ pub struct Personal {
     /// The whole decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
+    /// Who wrote the policy set, as its commit says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Box<Commit>>,
     /// The person as the directory now has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<Box<Person>>,

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use super::{Ledger, encode::Body};
 use crate::{
-    domain::{commit::Commit, event::Change, id::PolicyRevision, time::Time},
+    domain::{commit::Commit, event::{Change, Personal}, id::PolicyRevision, time::Time},
     store::read::{AuditFilter, Page, StoreError},
 };
 
@@ -70,8 +70,11 @@ impl Ledger {
     /// # Errors
     /// When the log cannot be read.
     pub async fn last_policy_load(&self) -> Result<Option<LastLoad>, StoreError> {
-        Ok(self.newest("policy.loaded").await?.and_then(|body| match body.change {
-            Change::PolicyLoaded { revision, source, commit, .. } => Some(LastLoad { revision, source, commit }),
+        Ok(self.newest("policy.loaded").await?.and_then(|(body, personal)| match body.change {
+            Change::PolicyLoaded { revision, source, commit, .. } => {
+                let commit = Commit::recorded(commit, personal.and_then(|p| p.commit).map(|c| *c));
+                Some(LastLoad { revision, source, commit })
+            }
             _ => None,
         }))
     }
@@ -82,13 +85,15 @@ impl Ledger {
     /// When the log cannot be read.
     pub async fn policy_failure_is_known(&self, source: &str, problems: &[String]) -> Result<bool, StoreError> {
         let newest = self.newest("policy.").await?;
-        Ok(newest.is_some_and(|body| matches!(body.change, Change::PolicyLoadFailed { source: s, problems: p, .. } if s == source && p == problems)))
+        Ok(newest.is_some_and(|(body, _)| matches!(body.change, Change::PolicyLoadFailed { source: s, problems: p, .. } if s == source && p == problems)))
     }
 
-    async fn newest(&self, kind: &str) -> Result<Option<Body>, StoreError> {
+    async fn newest(&self, kind: &str) -> Result<Option<(Body, Option<Personal>)>, StoreError> {
         let filter = AuditFilter { kind: Some(kind.to_owned()), ..AuditFilter::default() };
         let found = self.reader.audit(filter, Page { before: None, limit: 1 }).await?.items;
         let Some(row) = found.first() else { return Ok(None) };
-        serde_json::from_str(&row.body).map(Some).map_err(|e| StoreError(format!("event {} cannot be read: {e}", row.seq)))
+        let unreadable = |e: serde_json::Error| StoreError(format!("event {} cannot be read: {e}", row.seq));
+        let personal = row.personal.as_deref().map(serde_json::from_str).transpose().map_err(unreadable)?;
+        Ok(Some((serde_json::from_str(&row.body).map_err(unreadable)?, personal)))
     }
 }

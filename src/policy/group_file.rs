@@ -99,7 +99,11 @@ fn words(reader: &mut Reader<'_>, table: &Table<'_>, name: &str, usage: Use, pla
 /// Like [`words`], and there must be at least one.
 fn some_words(reader: &mut Reader<'_>, table: &Table<'_>, name: &str, at: &Range<usize>, usage: Use, places: &mut Places) -> Vec<Who> {
     if reader.get(table, name).is_none() {
-        let help = "nothing is open by omission: say who, if all are meant with [\"everyone\"]";
+        let help = match usage {
+            Use::Owner => "say who answers for it, like owner = \"team:data-platform\"",
+            Use::Approver => "say who is asked, like [\"manager\"], [\"owner\"] or [\"team:security\"]",
+            Use::Who => "nothing is open by omission: say who, if all are meant with [\"everyone\"]",
+        };
         reader.error(at.clone(), "BP004", format!("`{name}` is missing"), Some(help.to_owned()));
         return Vec::new();
     }

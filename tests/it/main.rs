@@ -15,3 +15,4 @@ mod real_org;
 mod replay;
 mod sample;
 mod tamper;
+mod target;

@@ -44,9 +44,9 @@ pub(super) fn load(
             source: source.to_owned(),
             groups_added,
             groups_removed: groups_removed.clone(),
-            commit: commit.cloned(),
+            commit: commit.map(|c| c.id.clone()),
         },
-        Personal { reason: Some(told), ..Personal::default() },
+        Personal { reason: Some(told), commit: commit.map(|c| Box::new(c.clone())), ..Personal::default() },
     );
     for request in world.state.all_pending().into_iter().filter(|r| groups_removed.contains(&r.group)) {
         let denied =
