@@ -43,6 +43,10 @@ pub enum Format {
     Json,
     /// For the comment of a pull request; `policy diff` only.
     Markdown,
+    /// Annotations of GitHub Actions; `policy check` only.
+    Github,
+    /// SARIF 2.1.0 for code scanning; `policy check` only.
+    Sarif,
 }
 
 #[derive(Subcommand)]
@@ -112,9 +116,9 @@ impl Context {
     /// Prints a value as JSON, or the text.
     pub fn print(&self, value: &impl serde::Serialize, text: impl FnOnce() -> String) {
         match self.format {
-            // Refused before by `start` where it is not meant.
-            Format::Text | Format::Markdown => println!("{}", text()),
             Format::Json => println!("{}", serde_json::to_string(value).unwrap_or_default()),
+            // The others were refused by `start` where they are not meant.
+            Format::Text | Format::Markdown | Format::Github | Format::Sarif => println!("{}", text()),
         }
     }
 }
@@ -138,8 +142,13 @@ fn settings(arguments: &Arguments) -> Result<Settings, String> {
 }
 
 fn start(arguments: Arguments, settings: Settings) -> Outcome {
-    if arguments.format == Format::Markdown && !matches!(arguments.command, Some(Command::Policy(policy::PolicyCommand::Diff(_)))) {
-        return Err("`--format markdown` is for `policy diff`; other commands have text and json".to_owned());
+    let meant = match arguments.format {
+        Format::Text | Format::Json => true,
+        Format::Markdown => matches!(arguments.command, Some(Command::Policy(policy::PolicyCommand::Diff(_)))),
+        Format::Github | Format::Sarif => matches!(arguments.command, Some(Command::Policy(policy::PolicyCommand::Check { .. }))),
+    };
+    if !meant {
+        return Err("`--format markdown` is for `policy diff`, github and sarif for `policy check`; other commands have text and json".to_owned());
     }
     let serving = matches!(arguments.command, None | Some(Command::Serve));
     let level = if serving { settings.log.level.clone() } else { "warn".to_owned() };

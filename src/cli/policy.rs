@@ -4,7 +4,7 @@ use std::{collections::{BTreeMap, BTreeSet}, path::{Path, PathBuf}, sync::Arc};
 
 use clap::Subcommand;
 
-use super::{Context, Done, Outcome};
+use super::{Context, Done, Format, Outcome};
 use crate::{
     clock,
     directory::{Directory, plan},
@@ -15,7 +15,7 @@ use crate::{
         problem::Severity,
     },
     folder,
-    policy::{self, Checked, Engine, Known, PolicyFiles, PolicySet, examples, render, scaffold},
+    policy::{self, Checked, Engine, Known, PolicyFiles, PolicySet, examples, formats, render, scaffold},
     startup::read_people,
 };
 
@@ -115,21 +115,29 @@ fn usable(context: &Context, folder: Option<PathBuf>, directory: &Directory) -> 
     })
 }
 
+/// Every problem, and what the set comes to.
+fn told(checked: &Checked, files: usize) -> String {
+    let mut text: Vec<String> = checked.problems.iter().map(render::text).collect();
+    let end = match &checked.set {
+        Some(set) => format!("{} groups, {} guardrails in {files} files: revision {}", set.groups().len(), set.guardrails().len(), set.revision().short()),
+        None => "the set cannot be used".to_owned(),
+    };
+    text.push(format!("{}; {end}", render::summary(&checked.problems)));
+    text.join("\n\n")
+}
+
 pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
     match command {
         PolicyCommand::Check { folder } => {
             let directory = people(context)?;
+            let shown = folder.as_deref().map_or_else(|| context.settings.policy.source.clone(), |f| f.display().to_string());
             let (checked, files) = checked(context, folder, &directory)?;
             let value = serde_json::json!({ "problems": checked.problems, "revision": checked.set.as_ref().map(|s| s.revision()) });
-            context.print(&value, || {
-                let mut text: Vec<String> = checked.problems.iter().map(render::text).collect();
-                let end = match &checked.set {
-                    Some(set) => format!("{} groups, {} guardrails in {files} files: revision {}", set.groups().len(), set.guardrails().len(), set.revision().short()),
-                    None => "the set cannot be used".to_owned(),
-                };
-                text.push(format!("{}; {end}", render::summary(&checked.problems)));
-                text.join("\n\n")
-            });
+            match context.format {
+                Format::Github => println!("{}", formats::github(&shown, &checked.problems)),
+                Format::Sarif => println!("{}", formats::sarif(&shown, &checked.problems)),
+                _ => context.print(&value, || told(&checked, files)),
+            }
             Ok(if checked.set.is_some() { Done::Yes } else { Done::No })
         }
         PolicyCommand::Test { folder } => {

@@ -86,9 +86,9 @@ pub async fn run(context: &Context, arguments: DiffArguments) -> Outcome {
 
 fn print(context: &Context, found: &Diff) {
     match context.format {
-        Format::Text => println!("{}", diff::text::text(found)),
         Format::Markdown => print!("{}", diff::markdown::markdown(found)),
         Format::Json => println!("{}", diff::json::json(found)),
+        Format::Text | Format::Github | Format::Sarif => println!("{}", diff::text::text(found)),
     }
 }
 

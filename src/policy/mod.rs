@@ -9,6 +9,7 @@ mod compile;
 mod decide;
 pub mod diff;
 pub mod examples;
+pub mod formats;
 mod group_file;
 pub mod prove;
 mod reader;
