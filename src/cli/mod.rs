@@ -7,6 +7,8 @@ mod audit;
 mod connection;
 mod directory;
 mod policy;
+mod policy_explain;
+mod policy_test;
 mod serve;
 mod token;
 

@@ -1,21 +1,19 @@
 //! `policy check`, `test`, `explain`, `scaffold`.
 
-use std::{collections::{BTreeMap, BTreeSet}, path::{Path, PathBuf}, sync::Arc};
+use std::{collections::BTreeSet, path::{Path, PathBuf}, sync::Arc};
 
 use clap::Subcommand;
 
 use super::{Context, Done, Outcome};
 use crate::{
-    clock,
     directory::{Directory, plan},
     domain::{
-        decision::{Effect, Inquiry},
         duration::Duration,
-        id::{GroupId, PersonId, TeamId},
+        id::{GroupId, PersonId},
         problem::Severity,
     },
     folder,
-    policy::{self, Checked, Engine, Known, PolicyFiles, PolicySet, examples, render, scaffold},
+    policy::{self, Checked, Known, PolicyFiles, PolicySet, render, scaffold},
     startup::read_people,
 };
 
@@ -27,7 +25,7 @@ pub enum PolicyCommand {
         /// Folder; `policy.source` when left out.
         folder: Option<PathBuf>,
     },
-    /// Run the examples of the group files. Exit 1 when one fails.
+    /// Run the examples of the group files and the cases of tests/*.toml. Exit 1 when one fails.
     Test {
         /// Folder; `policy.source` when left out.
         folder: Option<PathBuf>,
@@ -95,7 +93,7 @@ fn checked(context: &Context, folder: Option<PathBuf>, directory: &Directory) ->
     Ok((policy::check(&files, &known(context, directory), &context.settings.policy.timezone), files.len()))
 }
 
-fn usable(context: &Context, folder: Option<PathBuf>, directory: &Directory) -> Result<Arc<PolicySet>, String> {
+pub(super) fn usable(context: &Context, folder: Option<PathBuf>, directory: &Directory) -> Result<Arc<PolicySet>, String> {
     let (checked, _) = checked(context, folder, directory)?;
     checked.set.ok_or_else(|| {
         let errors: Vec<String> = checked.problems.iter().filter(|p| p.severity == Severity::Error).map(render::text).collect();
@@ -120,61 +118,12 @@ pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
             });
             Ok(if checked.set.is_some() { Done::Yes } else { Done::No })
         }
-        PolicyCommand::Test { folder } => {
-            let directory = people(context)?;
-            let set = usable(context, folder, &directory)?;
-            let ancestors: BTreeMap<TeamId, BTreeSet<TeamId>> =
-                directory.teams().keys().map(|t| (t.clone(), directory.ancestors(t).into_iter().collect())).collect();
-            let report = examples::run(set, &ancestors, clock::system()());
-            let failed = report.runs.iter().filter(|r| r.failure.is_some()).count();
-            let runs: Vec<_> = report.runs.iter().map(|r| serde_json::json!({ "group": r.group, "file": r.file, "line": r.line, "failure": r.failure, "decision": r.decision })).collect();
-            context.print(&serde_json::json!({ "examples": runs, "failed": failed, "rules_without_example": report.uncovered }), || {
-                let mut text = Vec::new();
-                for run in report.runs.iter().filter(|r| r.failure.is_some()) {
-                    text.push(format!("{}:{}: {}", run.file, run.line, run.failure.as_deref().unwrap_or_default()));
-                    text.extend(run.decision.reasons.iter().map(|r| format!("    {}{}", r.rule.as_ref().map(|n| format!("\"{n}\" ")).unwrap_or_default(), r.text)));
-                }
-                let covered = report.rules - report.uncovered.len();
-                text.push(format!("{} passed, {failed} failed; {covered} of {} rules are reached by an example", report.runs.len() - failed, report.rules));
-                text.join("\n")
-            });
-            Ok(if failed == 0 { Done::Yes } else { Done::No })
+        PolicyCommand::Test { folder } => super::policy_test::run(context, folder),
+        PolicyCommand::Explain { person, group, duration, holds } => {
+            super::policy_explain::run(context, &person, &group, duration, &holds)
         }
-        PolicyCommand::Explain { person, group, duration, holds } => explain(context, &person, &group, duration, &holds),
         PolicyCommand::Scaffold { backstage, owners, fallback_owner, out } => write_scaffold(context, &backstage, &owners, &fallback_owner, &out),
     }
-}
-
-fn explain(context: &Context, person: &PersonId, group: &GroupId, duration: Option<Duration>, holds: &[GroupId]) -> Outcome {
-    let directory = people(context)?;
-    let set = usable(context, None, &directory)?;
-    let subject = directory.subject(person.as_str()).ok_or_else(|| format!("there is no person `{person}` in `directory.source`"))?;
-    if set.group(group.as_str()).is_none() {
-        let near = set.nearest_group(group.as_str()).map(|g| format!("; did you mean `{g}`?")).unwrap_or_default();
-        return Err(format!("there is no group `{group}`{near}"));
-    }
-    let engine = Engine::new(Arc::clone(&set), directory.subjects());
-    let holds: BTreeSet<GroupId> = holds.iter().cloned().collect();
-    let hour = Duration::hours(1).unwrap_or(Duration::MAX);
-    let inquiry = |duration| Inquiry { subject, group, duration, has_justification: true, now: clock::system()(), holds: &holds, break_glass: false };
-    let duration = duration.or_else(|| engine.default_duration(&inquiry(hour))).unwrap_or(hour);
-    let decision = engine.decide(&inquiry(duration));
-    context.print(&decision, || {
-        let outcome = match decision.effect {
-            Effect::Grant => "granted at once",
-            Effect::Approve => "put before people",
-            Effect::Deny => "denied",
-        };
-        let mut text = vec![format!("{} asking for {group} for {}: {outcome}", subject.person.name, duration.in_words())];
-        text.extend(decision.reasons.iter().map(|r| match &r.rule {
-            Some(rule) => format!("  \"{rule}\" {}", r.text),
-            None => format!("  {}", r.text),
-        }));
-        text.push(format!("  {} guardrails evaluated, {} forbid", decision.guardrails_evaluated, decision.guardrails.len()));
-        text.extend(decision.suggestions.iter().map(|s| format!("  what would change it: {}", s.text())));
-        text.join("\n")
-    });
-    Ok(if decision.effect == Effect::Deny { Done::No } else { Done::Yes })
 }
 
 fn write_scaffold(context: &Context, backstage: &Path, owners: &Path, fallback: &str, out: &Path) -> Outcome {

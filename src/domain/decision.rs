@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     duration::Duration,
-    group::{JustificationNeed, Stage},
+    group::{JustificationNeed, Stage, Then},
     id::{GroupId, PolicyRevision},
     person::Subject,
     time::Time,
@@ -114,9 +114,9 @@ pub struct GuardrailFinding {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Suggestion {
-    /// Ask for this long or less.
+    /// Ask for less time.
     ShorterDuration {
-        /// The longest that works.
+        /// The longest that works, among the lengths that the policy names and the usual ones.
         duration: Duration,
         /// What it leads to.
         effect: Effect,
@@ -136,6 +136,18 @@ pub enum Suggestion {
     GiveUp {
         /// The group held now.
         group: GroupId,
+        /// What it leads to; absent in records older than this field.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        effect: Option<Effect>,
+        /// The sentence for people.
+        text: String,
+    },
+    /// Ask for another group that opens the same in the target systems.
+    OtherGroup {
+        /// The other group.
+        group: GroupId,
+        /// What it leads to, for the same time.
+        effect: Effect,
         /// The sentence for people.
         text: String,
     },
@@ -146,11 +158,138 @@ pub enum Suggestion {
     },
 }
 
+/// Whether something that was looked at holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Holds {
+    /// It does.
+    Yes,
+    /// It does not.
+    No,
+    /// It could not be evaluated.
+    Failed,
+    /// It makes sense only where the part before it holds, which it does not.
+    Unread,
+}
+
+/// Which part of a rule a condition stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// Whom the rule speaks about.
+    Who,
+    /// One conjunct of its condition.
+    When,
+    /// The longest it gives.
+    For,
+}
+
+/// One condition of a rule and whether it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConditionFinding {
+    /// Where it stands.
+    pub part: Part,
+    /// As the file says it.
+    pub source: String,
+    /// Whether it holds.
+    pub holds: Holds,
+    /// A plain sentence, second person.
+    pub text: String,
+}
+
+/// What became of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleOutcome {
+    /// It decides.
+    Decides,
+    /// It would decide, if no guardrail or conflict forbade.
+    Forbidden,
+    /// A condition of it does not hold.
+    Passed,
+    /// It holds, but gives less time.
+    TooShort,
+    /// It holds, but a stricter rule above, passed over for its `for`, keeps it closed.
+    Closed,
+    /// It could not be evaluated: everything is denied.
+    Failed,
+    /// A birthright that holds: it gives membership by itself and decides no request.
+    Birthright,
+    /// The answer was found above it.
+    Unreached,
+}
+
+/// One rule, with each of its conditions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleFinding {
+    /// Its name.
+    pub rule: String,
+    /// What it does when it decides.
+    pub then: Then,
+    /// The longest it gives.
+    #[serde(rename = "for")]
+    pub max: Duration,
+    /// What became of it.
+    pub outcome: RuleOutcome,
+    /// Every condition: `who`, each conjunct of `when`, `for`.
+    pub conditions: Vec<ConditionFinding>,
+}
+
+/// One guardrail, whether it forbids or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuardrailCheck {
+    /// Its `@id`.
+    pub id: String,
+    /// Its `@reason`.
+    pub reason: String,
+    /// Whether it forbids; one that could not be evaluated does.
+    pub forbids: bool,
+    /// It could not be evaluated.
+    #[serde(default)]
+    pub failed: bool,
+}
+
+/// One conflict that names the group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConflictCheck {
+    /// The other groups of it.
+    pub groups: Vec<GroupId>,
+    /// Those that the person holds; empty when it does not forbid.
+    pub held: Vec<GroupId>,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// Everything that was looked at, whether it mattered or not: every rule with each condition, every guardrail, every
+/// conflict that names the group. Made for previews and denials; a grant records the reasons down to its rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// Rules in the order of the file.
+    pub rules: Vec<RuleFinding>,
+    /// Guardrails in the order of files and lines.
+    pub guardrails: Vec<GuardrailCheck>,
+    /// Conflicts in the order of their file.
+    pub conflicts: Vec<ConflictCheck>,
+}
+
 impl Suggestion {
     /// The sentence for people.
     pub fn text(&self) -> &str {
         match self {
-            Self::ShorterDuration { text, .. } | Self::Membership { text, .. } | Self::GiveUp { text, .. } | Self::Fix { text } => text,
+            Self::ShorterDuration { text, .. }
+            | Self::Membership { text, .. }
+            | Self::GiveUp { text, .. }
+            | Self::OtherGroup { text, .. }
+            | Self::Fix { text } => text,
+        }
+    }
+
+    /// The answer that it promises; none for advice that a guardrail's author wrote.
+    pub fn promises(&self) -> Option<Effect> {
+        match self {
+            Self::ShorterDuration { effect, .. } | Self::Membership { effect, .. } | Self::OtherGroup { effect, .. } => Some(*effect),
+            Self::GiveUp { effect, .. } => *effect,
+            Self::Fix { .. } => None,
         }
     }
 }
@@ -181,6 +320,23 @@ pub struct Decision {
     /// What would change the answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suggestions: Vec<Suggestion>,
+    /// Everything that was looked at, where it was asked for: previews and denials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
     /// The content hash of the policy set.
     pub policy_revision: PolicyRevision,
+}
+
+impl Decision {
+    /// Whether both decide the same: effect, rule, time, stages and what forbids. Sentences may differ, since they hold
+    /// names, and names change.
+    pub fn decides_as(&self, other: &Self) -> bool {
+        let forbids = |d: &Self| d.guardrails.iter().map(|g| (g.id.clone(), g.failed)).collect::<Vec<_>>();
+        self.effect == other.effect
+            && self.rule == other.rule
+            && self.max == other.max
+            && self.justification == other.justification
+            && self.stages == other.stages
+            && forbids(self) == forbids(other)
+    }
 }

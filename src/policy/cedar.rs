@@ -1,6 +1,6 @@
 //! Cedar: the schema, conditions, guardrails, and their evaluation. No other room sees these types.
 
-use std::{collections::{BTreeMap, BTreeSet, HashSet}, ops::Range, str::FromStr};
+use std::{borrow::Cow, collections::{BTreeMap, BTreeSet, HashSet}, ops::Range, str::FromStr};
 
 use cedar_policy::{
     Authorizer, Context, Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid, EvalResult, Expression, Policy, PolicyId, PolicySet,
@@ -10,7 +10,7 @@ use miette::Diagnostic;
 
 use super::reader::Reader;
 use crate::domain::{
-    decision::Inquiry,
+    decision::{Holds, Inquiry},
     group::{AttributeType, AttributeTypes, Group, Guardrail},
     id::{GroupId, PersonId},
     person::{AttributeValue, Subject},
@@ -288,11 +288,14 @@ pub(super) struct Facts {
     action: EntityUid,
     /// Who has an entity: `has` on an unknown entity is false, not an error, and would let a guardrail pass.
     people: HashSet<PersonId>,
+    /// Some condition or guardrail names a person or group of its own, like `Person::"ann"`.
+    names_entities: bool,
 }
 
 /// One inquiry, ready to be evaluated.
 pub(super) struct Asked<'f> {
     facts: &'f Facts,
+    entities: Cow<'f, Entities>,
     request: Request,
 }
 
@@ -328,8 +331,10 @@ impl Facts {
             entities.push(Entity::new(uid(&group, g.id.as_str()), named(attributes), HashSet::new()).ok()?);
         }
         let entities = Entities::from_entities(entities, None).ok()?;
+        let conditions = groups.values().flat_map(|g| &g.rules).filter_map(|r| r.when.as_deref());
+        let names_entities = conditions.map(str::to_owned).chain(guardrails.iter().map(ToString::to_string)).any(|text| text.contains("::"));
         let guardrails = PolicySet::from_policies(guardrails.iter().cloned()).ok()?;
-        Some(Self { entities, guardrails, authorizer: Authorizer::new(), person, group, action, people: known })
+        Some(Self { entities, guardrails, authorizer: Authorizer::new(), person, group, action, people: known, names_entities })
     }
 
     /// Prepares an inquiry. None when its context cannot be made.
@@ -337,6 +342,23 @@ impl Facts {
         if !self.people.contains(&inquiry.subject.person.id) {
             return None;
         }
+        Some(Asked { facts: self, entities: Cow::Borrowed(&self.entities), request: self.request(inquiry, zone)? })
+    }
+
+    /// Prepares an inquiry about a person as they would be: the subject's own facts stand in for what is known of them.
+    pub fn suppose(&self, inquiry: &Inquiry<'_>, zone: &jiff::tz::TimeZone) -> Option<Asked<'_>> {
+        let person = principal(&self.person, inquiry.subject)?;
+        let group = self.entities.get(&uid(&self.group, inquiry.group.as_str())).cloned();
+        // Two entities are all that a policy reads, unless its text names others.
+        let entities = if self.names_entities {
+            self.entities.clone().upsert_entities([person], None)
+        } else {
+            Entities::from_entities(std::iter::once(person).chain(group), None)
+        };
+        Some(Asked { facts: self, entities: Cow::Owned(entities.ok()?), request: self.request(inquiry, zone)? })
+    }
+
+    fn request(&self, inquiry: &Inquiry<'_>, zone: &jiff::tz::TimeZone) -> Option<Request> {
         let (hour, weekday) = inquiry.now.hour_and_weekday(zone);
         let now = inquiry.now.timestamp().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
         let long = |n: i64| RestrictedExpression::new_long(n);
@@ -353,8 +375,7 @@ impl Facts {
         let context = Context::from_pairs(pairs.map(|(k, v)| (k.to_owned(), v))).ok()?;
         let principal = uid(&self.person, inquiry.subject.person.id.as_str());
         let resource = uid(&self.group, inquiry.group.as_str());
-        let request = Request::new(principal, self.action.clone(), resource, context, None).ok()?;
-        Some(Asked { facts: self, request })
+        Request::new(principal, self.action.clone(), resource, context, None).ok()
     }
 }
 
@@ -392,7 +413,7 @@ fn principal(kind: &EntityTypeName, subject: Subject<'_>) -> Option<Entity> {
 impl Asked<'_> {
     /// Evaluates every guardrail. An error in one forbids: Cedar itself would skip it.
     pub fn guardrails(&self) -> Verdicts {
-        let response = self.facts.authorizer.is_authorized(&self.request, &self.facts.guardrails, &self.facts.entities);
+        let response = self.facts.authorizer.is_authorized(&self.request, &self.facts.guardrails, &self.entities);
         let mut forbidding: Vec<String> = response.diagnostics().reason().map(ToString::to_string).collect();
         forbidding.sort();
         let mut failed: Vec<(String, String)> = response
@@ -414,8 +435,30 @@ impl Asked<'_> {
         condition.parts.iter().find(|(_, part)| self.evaluate(part) != Ok(true)).map(|(text, _)| text.as_str())
     }
 
+    /// Every conjunct as written, and whether it holds. What fails behind one that does not hold was never to be read.
+    pub fn parts<'c>(&self, condition: &'c Condition) -> Vec<(&'c str, Result<Holds, String>)> {
+        let mut closed = false;
+        let mut found = Vec::with_capacity(condition.parts.len());
+        for (text, part) in &condition.parts {
+            let holds = match self.evaluate(part) {
+                Ok(true) => Ok(Holds::Yes),
+                Ok(false) => {
+                    closed = true;
+                    Ok(Holds::No)
+                }
+                Err(_) if closed => Ok(Holds::Unread),
+                Err(error) => {
+                    closed = true;
+                    Err(error)
+                }
+            };
+            found.push((text.as_str(), holds));
+        }
+        found
+    }
+
     fn evaluate(&self, expression: &Expression) -> Result<bool, String> {
-        match cedar_policy::eval_expression(&self.request, &self.facts.entities, expression) {
+        match cedar_policy::eval_expression(&self.request, &self.entities, expression) {
             Ok(EvalResult::Bool(holds)) => Ok(holds),
             Ok(_) => Err("the condition is neither true nor false".to_owned()),
             Err(error) => Err(error.to_string().replace('\n', ", ")),

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range, sync::Arc};
 use ring::digest::{Context, SHA256};
 
 use super::{
-    Checked, Known, PolicyFiles, PolicySet, cedar,
+    Checked, Known, PolicyFiles, PolicySet, cedar, fixture,
     group_file::{self, Places, Use},
     reader::{Reader, nearest},
     whole_files,
@@ -44,7 +44,8 @@ fn plain(file: &str, code: &str, severity: Severity, message: String, help: Opti
     }
 }
 
-/// The content hash: a function of the bytes that decide, and of the time zone.
+/// The content hash: a function of the bytes that decide, and of the time zone. Fixtures below `tests/` decide nothing, so
+/// that one more test makes no new revision, and no grant is decided again for it.
 fn revision(files: &BTreeMap<&str, &str>, timezone: &str) -> PolicyRevision {
     let mut context = Context::new(&SHA256);
     let mut add = |bytes: &[u8]| {
@@ -53,7 +54,7 @@ fn revision(files: &BTreeMap<&str, &str>, timezone: &str) -> PolicyRevision {
     };
     add(b"bandpass policy set v1");
     add(timezone.as_bytes());
-    for (path, text) in files {
+    for (path, text) in files.iter().filter(|(path, _)| !path.starts_with("tests/")) {
         add(path.as_bytes());
         add(text.as_bytes());
     }
@@ -98,6 +99,7 @@ pub fn check(files: &PolicyFiles, known: &Known, timezone: &str) -> Checked {
     let (mut conflicts, mut conflict_groups, mut roles, mut role_words) = (Vec::<Conflict>::new(), None, Roles::default(), None);
     let mut drafts: Vec<Draft<'_>> = Vec::new();
     let mut cedar_files: Vec<Reader<'_>> = Vec::new();
+    let mut cases: Vec<(Vec<fixture::Drafted>, Reader<'_>)> = Vec::new();
     let mut seen: BTreeMap<GroupId, String> = BTreeMap::new();
     for (path, text) in &texts {
         let mut reader = Reader::new(path, text);
@@ -133,12 +135,16 @@ pub fn check(files: &PolicyFiles, known: &Known, timezone: &str) -> Checked {
                     },
                 }
             }
+            path if path.starts_with("tests/") && path.ends_with(".toml") => {
+                cases.push((fixture::read(&mut reader), reader));
+                continue;
+            }
             path if path.starts_with("guardrails/") && path.ends_with(".cedar") => {
                 cedar_files.push(reader);
                 continue;
             }
             _ => {
-                let help = "policy is read from groups/*.toml, guardrails/*.cedar, conflicts.toml, roles.toml and attributes.toml".to_owned();
+                let help = "policy is read from groups/*.toml, guardrails/*.cedar, tests/*.toml, conflicts.toml, roles.toml and attributes.toml".to_owned();
                 reader.warning(0..0, "BP056", "this file is not read", help);
             }
         }
@@ -200,12 +206,16 @@ pub fn check(files: &PolicyFiles, known: &Known, timezone: &str) -> Checked {
         let allowed = draft.places.allowed.clone();
         problems.extend(draft.reader.problems.drain(..).filter(|p| !allowed.contains(&p.code) || !ALLOWABLE.contains(&p.code.as_str())));
     }
+    let groups: BTreeMap<&GroupId, &Group> = drafts.iter().map(|d| (&d.group.id, &d.group)).collect();
+    let guards: Vec<&str> = guardrails.iter().map(|(g, _)| g.id.as_str()).collect();
+    let cases = fixture::check(cases, &ids, &groups, &guards, &mut problems);
     problems.sort();
     let broken = problems.iter().any(|p| p.severity == Severity::Error);
     let set = (!broken).then(|| {
         let (guardrails, guardrail_policies) = guardrails.into_iter().unzip();
         Arc::new(PolicySet {
             revision: revision(&texts, timezone),
+            cases,
             examples: drafts.iter().map(|d| (d.group.id.clone(), d.examples.clone())).collect(),
             groups: drafts.into_iter().map(|d| (d.group.id.clone(), d.group)).collect(),
             conditions,

@@ -1,6 +1,6 @@
 //! The decision: guardrails and conflicts, then rules from the top. Pure and total.
 
-use super::{Engine, cedar::{Asked, Condition}, suggest, words};
+use super::{Engine, cedar::{Asked, Condition}, words};
 use crate::domain::{
     decision::{Decision, Effect, GuardrailFinding, Inquiry, Reason, ReasonKind},
     duration::Duration,
@@ -20,27 +20,41 @@ enum Verdict {
 }
 
 impl Engine {
-    /// Decides. Pure and total: whatever cannot be evaluated is denied, visibly.
+    /// Decides. Pure and total: whatever cannot be evaluated is denied, visibly. A denial is explained in full; what is
+    /// allowed holds the reasons down to its rule, and nothing below it was evaluated.
     pub fn decide(&self, inquiry: &Inquiry<'_>) -> Decision {
-        let mut decision = self.decide_plainly(inquiry);
-        if decision.effect == Effect::Deny {
-            decision.suggestions = suggest::suggestions(self, inquiry, &decision);
-        }
-        decision
+        let decision = self.decide_plainly(inquiry);
+        if decision.effect == Effect::Deny { self.explained(inquiry, decision) } else { decision }
     }
 
-    /// The decision without suggestions: what suggestions are checked with.
-    pub(super) fn decide_plainly(&self, inquiry: &Inquiry<'_>) -> Decision {
+    /// The decision without explanation and suggestions: what suggestions are checked with.
+    pub fn decide_plainly(&self, inquiry: &Inquiry<'_>) -> Decision {
+        self.decide_asked(inquiry, || self.ask(inquiry))
+    }
+
+    /// The decision for the person as the inquiry has them, whatever the directory says.
+    pub(super) fn decide_supposed(&self, inquiry: &Inquiry<'_>) -> Decision {
+        self.decide_asked(inquiry, || self.ask_supposed(inquiry))
+    }
+
+    pub(super) fn ask(&self, inquiry: &Inquiry<'_>) -> Option<Asked<'_>> {
+        self.facts.as_ref()?.ask(inquiry, &self.set.zone)
+    }
+
+    pub(super) fn ask_supposed(&self, inquiry: &Inquiry<'_>) -> Option<Asked<'_>> {
+        self.facts.as_ref()?.suppose(inquiry, &self.set.zone)
+    }
+
+    fn decide_asked<'f>(&self, inquiry: &Inquiry<'_>, ask: impl FnOnce() -> Option<Asked<'f>>) -> Decision {
         let mut decision = self.blank();
         let Some(group) = self.set.group(inquiry.group.as_str()) else {
             return denied(decision, ReasonKind::UnknownGroup, "There is no such group".to_owned());
         };
         if !inquiry.subject.person.is_active() {
-            return denied(decision, ReasonKind::PersonLeft, "The person has left".to_owned());
+            return denied(decision, ReasonKind::PersonLeft, "You have left, so nothing is granted".to_owned());
         }
-        let asked = self.facts.as_ref().and_then(|facts| facts.ask(inquiry, &self.set.zone));
-        let Some(asked) = asked else {
-            return denied(decision, ReasonKind::RuleError, "The facts about the person could not be prepared, so nothing is granted".to_owned());
+        let Some(asked) = ask() else {
+            return denied(decision, ReasonKind::RuleError, "The facts about you could not be prepared, so nothing is granted".to_owned());
         };
         self.forbid(inquiry, &asked, &mut decision);
         self.read_rules(inquiry, group, &asked, &mut decision);
@@ -56,9 +70,8 @@ impl Engine {
     /// (semantics.md, 4).
     pub fn decide_approved(&self, inquiry: &Inquiry<'_>, rule: &Rule) -> Decision {
         let mut decision = self.blank();
-        let asked = self.facts.as_ref().and_then(|facts| facts.ask(inquiry, &self.set.zone));
-        let Some(asked) = asked.filter(|_| inquiry.subject.person.is_active()) else {
-            return denied(decision, ReasonKind::RuleError, "The facts about the person could not be prepared, so nothing is granted".to_owned());
+        let Some(asked) = self.ask(inquiry).filter(|_| inquiry.subject.person.is_active()) else {
+            return denied(decision, ReasonKind::RuleError, "The facts about you could not be prepared, so nothing is granted".to_owned());
         };
         self.forbid(inquiry, &asked, &mut decision);
         let condition = match &rule.when {
@@ -93,6 +106,7 @@ impl Engine {
             guardrails: Vec::new(),
             guardrails_evaluated: u32::try_from(self.set.guardrails.len()).unwrap_or(u32::MAX),
             suggestions: Vec::new(),
+            explanation: None,
             policy_revision: self.set.revision.clone(),
         }
     }
@@ -108,7 +122,8 @@ impl Engine {
                 decision.guardrails.push(GuardrailFinding { id, reason: text, fix, failed: false });
             }
             for (id, error) in verdicts.failed {
-                let text = format!("The guardrail {id} could not be evaluated, so it forbids: {error}");
+                let told = known(&id).map_or(id.as_str(), |g| g.reason.trim_end_matches('.'));
+                let text = format!("\"{told}\" could not be evaluated for you, so it forbids: {error}");
                 decision.reasons.push(Reason { kind: ReasonKind::GuardrailError, rule: None, text: text.clone() });
                 decision.guardrails.push(GuardrailFinding { id, reason: text, fix: None, failed: true });
             }
@@ -154,7 +169,7 @@ impl Engine {
                 }
                 Verdict::Decides if rule.then == Then::Grant && closed_by.is_some() => {
                     let strict = closed_by.map_or(rule, |r| r);
-                    let text = format!("stays closed, because \"{}\" above it wants approval: ask for {} or less", strict.name, strict.max.in_words());
+                    let text = format!("stays closed, because \"{}\" above it wants approval, and gives {} at most", strict.name, strict.max.in_words());
                     decision.reasons.push(reason(ReasonKind::RuleClosed, rule, text));
                     return;
                 }
@@ -164,7 +179,7 @@ impl Engine {
                     decision.max = Some(rule.max);
                     decision.justification = rule.justification;
                     decision.stages.clone_from(&rule.stages);
-                    let text = words::why_it_decides(rule);
+                    let text = words::why_it_decides(&self.names, rule);
                     decision.reasons.push(reason(ReasonKind::RuleDecides, rule, text));
                     return;
                 }
@@ -175,23 +190,15 @@ impl Engine {
     }
 
     fn verdict(&self, inquiry: &Inquiry<'_>, rule: &Rule, condition: Option<&Condition>, asked: &Asked<'_>) -> Verdict {
-        let subject = inquiry.subject;
-        let meant = rule.who.iter().any(|who| match who {
-            Who::Everyone => true,
-            Who::Person(id) => *id == subject.person.id,
-            Who::Team(team) => subject.teams.contains(team),
-            Who::Group(group) => inquiry.holds.contains(group),
-            Who::Manager | Who::Owner => false,
-        });
-        if !meant {
-            return Verdict::Passed(reason(ReasonKind::RuleWho, rule, format!("is for {}", words::list(&rule.who))));
+        if !rule.who.iter().any(|who| means(who, inquiry)) {
+            return Verdict::Passed(reason(ReasonKind::RuleWho, rule, format!("is for {}", words::list(&self.names, &rule.who))));
         }
         if let Some(condition) = condition {
             match asked.holds(condition) {
                 Ok(true) => {}
                 Ok(false) => {
                     let part = asked.failing_part(condition).map_or_else(|| rule.when.clone().unwrap_or_default(), str::to_owned);
-                    return Verdict::Passed(reason(ReasonKind::RuleWhen, rule, format!("wants {}", words::condition(&part))));
+                    return Verdict::Passed(reason(ReasonKind::RuleWhen, rule, format!("wants {}, and {}", words::condition(&self.names, &part), words::instead(&part, inquiry))));
                 }
                 Err(error) => {
                     let text = format!("could not be evaluated, so nothing is granted: {error}");
@@ -222,6 +229,17 @@ impl Engine {
         }
         // A condition may want less time than the rule's `for`: try the usual lengths, longest first.
         usual().into_iter().rev().find(|d| self.decide_plainly(&Inquiry { duration: *d, has_justification: true, ..*inquiry }).effect != Effect::Deny)
+    }
+}
+
+/// Whether a word of `who` means the person.
+pub(super) fn means(who: &Who, inquiry: &Inquiry<'_>) -> bool {
+    match who {
+        Who::Everyone => true,
+        Who::Person(id) => *id == inquiry.subject.person.id,
+        Who::Team(team) => inquiry.subject.teams.contains(team),
+        Who::Group(group) => inquiry.holds.contains(group),
+        Who::Manager | Who::Owner => false,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Running the examples of group files: the right answer for the wrong reason fails.
+//! Running the examples of group files and the cases of fixture files: the right answer for the wrong reason fails.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,64 +10,94 @@ use crate::domain::{
     time::Time,
 };
 
-/// One example, run.
+/// One example or case, run.
 #[derive(Debug, Clone)]
 pub struct ExampleRun {
+    /// What a case shows; examples have no name.
+    pub name: Option<String>,
     /// Of which group.
     pub group: GroupId,
-    /// The group's file.
+    /// The group's file, or the fixture file.
     pub file: String,
-    /// Line of `[[example]]`.
+    /// Line of `[[example]]` or `[[case]]`.
     pub line: u32,
     /// Why it failed, if it did.
     pub failure: Option<String>,
-    /// The decision that came out.
+    /// The decision that came out, explained.
     pub decision: Decision,
 }
 
-/// Every example of a set, and the rules that no example reaches.
+/// Every example and case of a set, and what none of them reaches.
 #[derive(Debug, Clone, Default)]
 pub struct ExampleReport {
-    /// In order of groups and lines.
+    /// Examples in order of groups and lines, then cases in order of files and lines.
     pub runs: Vec<ExampleRun>,
-    /// Group and name of each rule that no passing example decides by.
+    /// Group and name of each rule that nothing which passed decides by.
     pub uncovered: Vec<(GroupId, String)>,
     /// Number of rules.
     pub rules: usize,
+    /// Id of each guardrail that forbids nothing which passed.
+    pub uncovered_guardrails: Vec<String>,
+    /// Number of guardrails.
+    pub guardrails: usize,
 }
 
-/// Runs every example. `ancestors` tells for each team all teams above it, itself included.
-pub fn run(set: std::sync::Arc<super::PolicySet>, ancestors: &BTreeMap<TeamId, BTreeSet<TeamId>>, now: Time) -> ExampleReport {
+/// Runs every example and case. `ancestors` tells for each team all teams above it, itself included.
+pub fn run(set: &std::sync::Arc<super::PolicySet>, ancestors: &BTreeMap<TeamId, BTreeSet<TeamId>>, now: Time) -> ExampleReport {
     let mut report = ExampleReport::default();
-    for (group_id, examples) in &set.examples {
-        let Some(group) = set.group(group_id.as_str()) else { continue };
-        let mut reached: BTreeSet<&str> = BTreeSet::new();
+    // Nobody of the directory is needed: each example brings its person.
+    let engine = Engine::new(std::sync::Arc::clone(set), []);
+    let decide = |group: &GroupId, example: &Example| {
+        let (person, teams) = invented(example, ancestors)?;
+        let holds: BTreeSet<GroupId> = example.holds.iter().filter(|g| *g != group).cloned().collect();
+        Some(engine.suppose(&Inquiry {
+            subject: Subject { person: &person, teams: &teams },
+            group,
+            duration: example.duration,
+            has_justification: example.justified,
+            now,
+            holds: &holds,
+            break_glass: false,
+        }))
+    };
+    for (id, examples) in &set.examples {
+        let Some(group) = set.group(id.as_str()) else { continue };
         for example in examples {
-            let Some((person, teams)) = invented(example, ancestors) else { continue };
-            let subject = Subject { person: &person, teams: &teams };
-            let engine = Engine::new(std::sync::Arc::clone(&set), [subject]);
-            let holds: BTreeSet<GroupId> = example.holds.iter().cloned().collect();
-            let inquiry = Inquiry {
-                subject,
-                group: group_id,
-                duration: example.duration,
-                has_justification: example.justified,
-                now,
-                holds: &holds,
-                break_glass: false,
-            };
-            let decision = engine.decide(&inquiry);
+            let Some(decision) = decide(id, example) else { continue };
             let failure = failure(example, &decision);
-            if failure.is_none() {
-                reached.extend(group.rules.iter().filter(|r| Some(&r.name) == decision.rule.as_ref()).map(|r| r.name.as_str()));
-            }
-            report.runs.push(ExampleRun { group: group_id.clone(), file: group.file.clone(), line: example.line, failure, decision });
+            report.runs.push(ExampleRun { name: None, group: id.clone(), file: group.file.clone(), line: example.line, failure, decision });
         }
-        report.rules += group.rules.len();
-        let missing = group.rules.iter().filter(|r| !reached.contains(r.name.as_str()));
-        report.uncovered.extend(missing.map(|r| (group_id.clone(), r.name.clone())));
     }
+    for case in &set.cases {
+        let Some(decision) = decide(&case.group, &case.example) else { continue };
+        let failure = failure(&case.example, &decision).or_else(|| unsaid(&case.reasons, &decision));
+        let (name, group, file) = (Some(case.name.clone()), case.group.clone(), case.file.clone());
+        report.runs.push(ExampleRun { name, group, file, line: case.example.line, failure, decision });
+    }
+    cover(set, &mut report);
     report
+}
+
+fn cover(set: &super::PolicySet, report: &mut ExampleReport) {
+    let passed: Vec<&ExampleRun> = report.runs.iter().filter(|r| r.failure.is_none()).collect();
+    let reached: BTreeSet<(&GroupId, &str)> = passed.iter().filter_map(|r| Some((&r.group, r.decision.rule.as_deref()?))).collect();
+    let forbidding: BTreeSet<&str> = passed.iter().flat_map(|r| &r.decision.guardrails).map(|g| g.id.as_str()).collect();
+    let rules: Vec<(GroupId, String)> = set.groups.values().flat_map(|g| g.rules.iter().map(|r| (g.id.clone(), r.name.clone()))).collect();
+    let guardrails: Vec<String> = set.guardrails.iter().map(|g| g.id.clone()).collect();
+    let uncovered: Vec<_> = rules.iter().filter(|(g, r)| !reached.contains(&(g, r.as_str()))).cloned().collect();
+    let unused: Vec<_> = guardrails.iter().filter(|id| !forbidding.contains(id.as_str())).cloned().collect();
+    (report.rules, report.uncovered) = (rules.len(), uncovered);
+    (report.guardrails, report.uncovered_guardrails) = (guardrails.len(), unused);
+}
+
+/// The first text that the explanation should hold and does not.
+fn unsaid(wanted: &[String], decision: &Decision) -> Option<String> {
+    let lines = super::explain::lines(decision);
+    let said = |text: &String| {
+        let reasons = decision.reasons.iter().map(|r| r.text.as_str());
+        reasons.chain(lines.iter().map(String::as_str)).any(|line| line.contains(text.as_str()))
+    };
+    wanted.iter().find(|text| !said(text)).map(|text| format!("expected the explanation to say \"{text}\", and it does not"))
 }
 
 fn failure(example: &Example, decision: &Decision) -> Option<String> {
@@ -81,6 +111,9 @@ fn failure(example: &Example, decision: &Decision) -> Option<String> {
     }
     if example.rule.is_some() && example.rule != decision.rule {
         let by = decision.rule.as_ref().map_or_else(|| "no rule".to_owned(), |r| format!("\"{r}\""));
+        if !decision.guardrails.is_empty() {
+            return Some("expected a rule to decide, and something forbids".to_owned());
+        }
         return Some(format!("expected the rule \"{}\", and {by} decides", example.rule.clone().unwrap_or_default()));
     }
     match &example.guardrail {

@@ -65,7 +65,7 @@ const GROUP_KEYS: &[&str] = &[
 const RULE_KEYS: &[&str] = &["name", "who", "when", "then", "for", "justification", "stage"];
 
 /// Reads one of some words.
-fn choice<T: Copy>(reader: &mut Reader<'_>, table: &Table<'_>, name: &str, words: &[(&str, T)]) -> Option<T> {
+pub(super) fn choice<T: Copy>(reader: &mut Reader<'_>, table: &Table<'_>, name: &str, words: &[(&str, T)]) -> Option<T> {
     let (text, at) = reader.text(table, name)?;
     if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
         return Some(*value);
@@ -115,7 +115,7 @@ fn span_of_key(reader: &Reader<'_>, table: &Table<'_>, name: &str, or: &Range<us
 }
 
 /// The heading of an array table: its span starts at `[[name]]`.
-fn heading(reader: &Reader<'_>, span: &Range<usize>) -> Range<usize> {
+pub(super) fn heading(reader: &Reader<'_>, span: &Range<usize>) -> Range<usize> {
     let line = reader.text.get(span.start..).and_then(|t| t.lines().next()).map_or(0, str::len);
     span.start..span.start + line
 }

@@ -8,6 +8,8 @@ mod cedar;
 mod compile;
 mod decide;
 pub mod examples;
+pub mod explain;
+mod fixture;
 mod group_file;
 mod reader;
 pub mod render;
@@ -28,7 +30,7 @@ pub use compile::check;
 use crate::domain::{
     group::{AttributeTypes, Conflict, Group, Guardrail, Roles},
     id::{ConnectorName, GroupId, PersonId, PolicyRevision, TeamId},
-    person::Subject,
+    person::{Subject, Team},
     problem::Problem,
 };
 
@@ -70,6 +72,7 @@ pub struct PolicySet {
     roles: Roles,
     attributes: AttributeTypes,
     examples: BTreeMap<GroupId, Vec<group_file::Example>>,
+    cases: Vec<fixture::Case>,
     zone: jiff::tz::TimeZone,
 }
 
@@ -86,6 +89,7 @@ impl PolicySet {
             roles: Roles::default(),
             attributes: AttributeTypes::new(),
             examples: BTreeMap::new(),
+            cases: Vec::new(),
             zone: jiff::tz::TimeZone::UTC,
         }
     }
@@ -142,13 +146,24 @@ impl PolicySet {
 pub struct Engine {
     set: Arc<PolicySet>,
     facts: Option<cedar::Facts>,
+    names: words::Names,
 }
 
 impl Engine {
     /// Prepares what decisions need about people.
     pub fn new<'a>(set: Arc<PolicySet>, people: impl IntoIterator<Item = Subject<'a>>) -> Self {
+        let people: Vec<Subject<'a>> = people.into_iter().collect();
+        let mut names = words::Names::new(Arc::clone(&set));
+        names.note_people(people.iter().copied());
         let facts = cedar::Facts::new(people, &set.groups, &set.guardrail_policies);
-        Self { set, facts }
+        Self { set, facts, names }
+    }
+
+    /// Tells the teams: their titles stand in sentences instead of ids, and whoever would join one joins those above it.
+    #[must_use]
+    pub fn with_teams<'a>(mut self, teams: impl IntoIterator<Item = &'a Team>) -> Self {
+        self.names.note_teams(teams);
+        self
     }
 
     /// The set.

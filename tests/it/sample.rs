@@ -21,7 +21,7 @@ fn the_sample_policies_have_no_problem_and_their_examples_hold() {
     let checked = policy::check(&files, &known, "UTC");
     assert_eq!(checked.problems, vec![]);
     let ancestors: BTreeMap<_, _> = directory.teams().keys().map(|t| (t.clone(), directory.ancestors(t).into_iter().collect())).collect();
-    let report = examples::run(checked.set.unwrap(), &ancestors, clock::system()());
+    let report = examples::run(&checked.set.unwrap(), &ancestors, clock::system()());
     let failed: Vec<String> = report.runs.iter().filter_map(|r| Some(format!("{}:{}: {}", r.file, r.line, r.failure.clone()?))).collect();
     assert_eq!(failed, Vec::<String>::new());
     assert!(report.runs.len() > 50);

@@ -117,7 +117,7 @@ pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) ->
     let mut recorder = Recorder::new(world, envelope);
     match &envelope.command {
         Command::Submit { person, group, duration, justification } => {
-            let filing = Filing { person, group, duration: *duration, justification: justification.as_deref() };
+            let filing = Filing { person, group, duration: *duration, justification: justification.as_deref(), explained: false };
             submit::submit(world, &envelope.actor, &filing, recorder, ids)
         }
         Command::Renew { grant, duration, justification } => {

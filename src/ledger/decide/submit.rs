@@ -7,7 +7,7 @@ use crate::{
     domain::{
         actor::Actor,
         command::Answer,
-        decision::{Decision, Effect, Inquiry, Reason, ReasonKind},
+        decision::{Decision, Effect, Inquiry, Reason, ReasonKind, RuleOutcome, Suggestion},
         duration::Duration,
         event::{Change, Personal},
         grant::{Grant, GrantStatus, Provenance},
@@ -28,6 +28,8 @@ pub(crate) struct Filing<'a> {
     pub group: &'a GroupId,
     pub duration: Option<Duration>,
     pub justification: Option<&'a str>,
+    /// Whether everything that was looked at is told, for whoever reads it; a denial always tells.
+    pub explained: bool,
 }
 
 /// A filing with its decision: what a preview shows and a submit records.
@@ -77,8 +79,10 @@ pub(crate) fn file(world: &World<'_>, actor: &Actor, filing: &Filing<'_>) -> Res
     };
     let shortest = Duration::hours(1).unwrap_or(Duration::MAX);
     let duration = filing.duration.or_else(|| world.snapshot.policy.default_duration(&inquiry(shortest))).unwrap_or(shortest);
-    let decision = decide_with_blocks(world, person, group, duration, world.snapshot.policy.decide(&inquiry(duration)));
-    let decision = approvable(world, &filed_by, person, group, decision);
+    let policy = &world.snapshot.policy;
+    let decided = if filing.explained { policy.explain(&inquiry(duration)) } else { policy.decide(&inquiry(duration)) };
+    let mut decision = decide_here(world, &filed_by, person, group, duration, decided);
+    decision.suggestions.retain(|suggestion| keeps_its_promise(world, &filed_by, &inquiry(duration), suggestion));
     if decision.effect != Effect::Deny
         && decision.justification == JustificationNeed::Required
         && filing.justification.is_none_or(|j| j.trim().is_empty())
@@ -92,6 +96,27 @@ pub(crate) fn file(world: &World<'_>, actor: &Actor, filing: &Filing<'_>) -> Res
     Ok(Filed { filed_by, duration, decision, facts })
 }
 
+/// What stands before and behind the rules: blocks, the freeze switch, and whether somebody can approve.
+fn decide_here(world: &World<'_>, filed_by: &PersonId, person: &PersonId, group: &GroupId, duration: Duration, decision: Decision) -> Decision {
+    let decision = decide_with_blocks(world, person, group, duration, decision);
+    approvable(world, filed_by, person, group, decision)
+}
+
+/// Whether asking again with a suggestion applied gives the promised answer here, where blocks and approvers are known and
+/// policy alone knows neither.
+fn keeps_its_promise(world: &World<'_>, filed_by: &PersonId, inquiry: &Inquiry<'_>, suggestion: &Suggestion) -> bool {
+    let Some(promised) = suggestion.promises() else { return true };
+    let person = &inquiry.subject.person.id;
+    let (group, duration) = match suggestion {
+        Suggestion::OtherGroup { group, .. } => (group, inquiry.duration),
+        Suggestion::ShorterDuration { duration, .. } => (inquiry.group, *duration),
+        _ => (inquiry.group, inquiry.duration),
+    };
+    let holds = world.state.holds(person, group);
+    let again = world.snapshot.policy.applied(&Inquiry { holds: &holds, ..*inquiry }, suggestion);
+    again.is_some_and(|again| decide_here(world, filed_by, person, group, duration, again).effect == promised)
+}
+
 /// The facts that a decision used: what replay needs beside the request itself.
 fn facts(subject: &Subject<'_>, holds: &std::collections::BTreeSet<GroupId>) -> serde_json::Value {
     json!({ "person": subject.person, "teams": subject.teams, "holds": holds })
@@ -101,6 +126,10 @@ fn deny(mut decision: Decision, kind: ReasonKind, text: String) -> Decision {
     decision.effect = Effect::Deny;
     decision.stages.clear();
     let rule = decision.rule.take();
+    let findings = decision.explanation.iter_mut().flat_map(|e| &mut e.rules);
+    for finding in findings.filter(|f| f.outcome == RuleOutcome::Decides) {
+        finding.outcome = RuleOutcome::Forbidden;
+    }
     decision.reasons.push(Reason { kind, rule, text });
     decision
 }
@@ -313,7 +342,7 @@ pub(super) fn renew(
         return Err(Refusal::GrantEnded);
     }
     let (person, group) = (grant.person.clone(), grant.group.clone());
-    let filing = Filing { person: &person, group: &group, duration: Some(duration.unwrap_or(grant.duration)), justification };
+    let filing = Filing { person: &person, group: &group, duration: Some(duration.unwrap_or(grant.duration)), justification, explained: false };
     submit(world, actor, &filing, recorder, ids)
 }
 

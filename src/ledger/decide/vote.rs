@@ -137,6 +137,7 @@ fn decide_today(world: &World<'_>, request: &Request) -> Decision {
         reasons: vec![Reason { kind, rule: None, text: text.to_owned() }],
         guardrails: Vec::new(),
         guardrails_evaluated: 0,
+        explanation: None,
         suggestions: Vec::new(),
         policy_revision: set.revision().clone(),
     };

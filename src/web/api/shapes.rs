@@ -35,6 +35,10 @@ pub struct DecisionShape {
     /// What would change the answer.
     #[schema(value_type = Vec<Object>)]
     pub suggestions: Value,
+    /// Everything that was looked at, for previews and denials: `{rules: [{rule, then, for, outcome, conditions: [{part,
+    /// source, holds, text}]}], guardrails: [{id, reason, forbids, failed}], conflicts: [{groups, held, reason}]}`.
+    #[schema(value_type = Option<Object>)]
+    pub explanation: Value,
     /// Content hash of the policy set.
     pub policy_revision: String,
 }
@@ -53,6 +57,7 @@ impl From<&Decision> for DecisionShape {
             reasons: value(serde_json::to_value(&d.reasons)),
             guardrails: value(serde_json::to_value(&d.guardrails)),
             suggestions: value(serde_json::to_value(&d.suggestions)),
+            explanation: value(serde_json::to_value(&d.explanation)),
             policy_revision: d.policy_revision.to_string(),
         }
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{Frame, home::{GroupCard, card, cards}, page, words::{self, When, when}};
 use crate::{
     auth::visibility::{may_see_members, owns},
-    domain::decision::ReasonKind,
+    domain::decision::Effect,
     store::read::{AuditFilter, GrantFilter, Page},
     web::{AppState, Known, problem::Problem},
 };
@@ -61,6 +61,7 @@ struct RuleView {
     /// `y` decides, `n` does not hold, `u` was not reached.
     mark: &'static str,
     why: String,
+    conditions: Vec<(&'static str, String)>,
 }
 
 struct Member {
@@ -86,6 +87,8 @@ struct GroupPage {
     rules: Vec<RuleView>,
     guardrails: Vec<(String, String)>,
     evaluated: u32,
+    changes: Vec<String>,
+    quicker: bool,
     break_glass: String,
     review: String,
     members: Option<Vec<Member>>,
@@ -104,19 +107,14 @@ pub async fn group(state: Data<AppState>, caller: Known, id: Path<String>) -> Re
     let now = state.ledger.now();
     let held = state.reader.live_grants_of(caller.id().clone()).await?;
     let preview = state.ledger.preview(caller.id(), caller.id(), &group.id, None, true).await?.ok();
-    let reasons = preview.as_ref().map(|p| p.decision.reasons.as_slice()).unwrap_or_default();
+    let explanation = preview.as_ref().and_then(|p| p.decision.explanation.as_ref());
     let rules = group
         .rules
         .iter()
         .map(|rule| {
-            let reason = reasons.iter().find(|r| r.rule.as_ref() == Some(&rule.name));
-            let (mark, why) = match reason.map(|r| (r.kind, r.text.as_str())) {
-                Some((ReasonKind::RuleDecides, text)) => ("y", format!("Decides for you: {text}.")),
-                Some((ReasonKind::RuleWho, text)) if text.starts_with("is for") => ("n", format!("Not for you: {}.", words::list(snapshot, &rule.who, false))),
-                Some((_, text)) => ("n", format!("Passed over: {text}.")),
-                None => ("u", "Not needed for you.".to_owned()),
-            };
-            RuleView { name: rule.name.clone(), told: words::rule(snapshot, rule), when: rule.when.clone().unwrap_or_default(), mark, why }
+            let found = explanation.and_then(|e| e.rules.iter().find(|f| f.rule == rule.name)).map(words::rule_finding);
+            let (mark, why, conditions) = found.map_or(("u", String::new(), Vec::new()), |f| (f.mark, format!("{}.", f.told), f.conditions));
+            RuleView { name: rule.name.clone(), told: words::rule(snapshot, rule), when: rule.when.clone().unwrap_or_default(), mark, why, conditions }
         })
         .collect();
     let guardrails = preview.as_ref().map(|p| p.decision.guardrails.iter().map(|g| (g.reason.clone(), g.fix.clone().unwrap_or_default())).collect()).unwrap_or_default();
@@ -154,6 +152,8 @@ pub async fn group(state: Data<AppState>, caller: Known, id: Path<String>) -> Re
         rules,
         guardrails,
         evaluated: preview.as_ref().map_or(0, |p| p.decision.guardrails_evaluated),
+        changes: preview.as_ref().map(|p| words::changes(&p.decision)).unwrap_or_default(),
+        quicker: preview.as_ref().is_some_and(|p| p.decision.effect == Effect::Approve),
         break_glass: break_glass.unwrap_or_default(),
         review: review.unwrap_or_default(),
         members,

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web::{Data, Query}};
 use askama::Template;
 use serde::Deserialize;
 
-use super::{Frame, words::{self, Outcome, When, when}};
+use super::{Frame, words::{self, FindingView, Outcome, When, when}};
 use crate::{
     domain::{duration::Duration, id::{GroupId, PersonId}, problem::Severity},
     store::read::{AuditFilter, Page},
@@ -27,7 +27,8 @@ struct Answer {
     what: String,
     duration: String,
     outcome: Outcome,
-    reasons: Vec<(String, String)>,
+    findings: Vec<FindingView>,
+    changes: Vec<String>,
 }
 
 struct Loaded {
@@ -158,7 +159,8 @@ pub async fn what_if(state: Data<AppState>, caller: Known, query: Query<WhatIf>)
             what: words::group(snapshot, group.as_str()),
             duration: preview.duration.in_words(),
             outcome: words::outcome(snapshot, &preview),
-            reasons: preview.decision.reasons.iter().map(|r| (r.rule.clone().unwrap_or_default(), words::capital(&r.text))).collect(),
+            findings: words::findings(snapshot, &preview.decision),
+            changes: words::changes(&preview.decision),
         })
     };
     match asked.await {

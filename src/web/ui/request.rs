@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web::{Data, Form, Path, Query}};
 use askama::Template;
 use serde::Deserialize;
 
-use super::{Frame, check_form, go, page, signin::Token, words::{self, When, when}};
+use super::{Frame, check_form, go, page, signin::Token, words::{self, FindingView, When, when}};
 use crate::{
     domain::{command::{Answer, Command}, decision::Effect, duration::Duration, group::JustificationNeed, id::PersonId, request::RequestStatus},
     ledger::Preview,
@@ -37,7 +37,7 @@ fn says(caller: &Known, preview: &Preview, now: crate::domain::time::Time) -> Sa
         Effect::Approve => Says {
             kind: "wait",
             told: "People are asked first".to_owned(),
-            detail: format!("By the rule “{}”.", d.rule.as_deref().unwrap_or_default()),
+            detail: format!("By the rule “{}”.{}", d.rule.as_deref().unwrap_or_default(), quicker(d)),
             steps: d
                 .stages
                 .iter()
@@ -52,11 +52,16 @@ fn says(caller: &Known, preview: &Preview, now: crate::domain::time::Time) -> Sa
         Effect::Deny => Says {
             kind: "no",
             told: "Not for you".to_owned(),
-            detail: words::why_not(snapshot, d),
-            steps: d.suggestions.iter().skip(1).map(|s| words::suggestion(snapshot, s)).collect(),
+            detail: words::why_not(d),
+            steps: d.suggestions.iter().skip(1).map(|s| s.text().to_owned()).collect(),
             button: "Ask all the same",
         },
     }
+}
+
+/// What would give it without asking people, in a sentence, if anything would.
+fn quicker(d: &crate::domain::decision::Decision) -> String {
+    d.suggestions.first().map_or_else(String::new, |s| format!(" Quicker: {}.", s.text()))
 }
 
 #[derive(Template)]
@@ -76,6 +81,8 @@ struct FormPage {
     held: String,
     person: String,
     person_name: String,
+    findings: Vec<FindingView>,
+    open: bool,
 }
 
 #[derive(Template)]
@@ -128,6 +135,8 @@ async fn form_page(state: &AppState, caller: &Known, group: &str, query: &FormQu
             JustificationNeed::None => "none",
         },
         says: says(caller, &preview, now),
+        findings: words::findings(&caller.snapshot, &preview.decision),
+        open: preview.decision.effect == Effect::Deny,
         missing,
         held: preview.held_until.map(|t| when(t, now).full).unwrap_or_default(),
         person_name: if other_person { words::name(&caller.snapshot, &person) } else { String::new() },
@@ -206,7 +215,7 @@ struct RequestPage {
     detail: String,
     hints: Vec<String>,
     justification: String,
-    reasons: Vec<(String, String)>,
+    findings: Vec<FindingView>,
     votes: Vec<(String, When)>,
     deadline: Option<When>,
     deliveries: Vec<DeliveryView>,
@@ -240,13 +249,13 @@ pub async fn show(state: Data<AppState>, caller: Known, id: Path<String>) -> Res
     let detail = match request.status {
         RequestStatus::Pending => format!("{} can answer.", words::capital(&words::some_names(snapshot, &asked))),
         RequestStatus::Denied => match &decision {
-            Some(d) if d.effect == Effect::Deny => words::why_not(snapshot, d),
+            Some(d) if d.effect == Effect::Deny => words::why_not(d),
             _ => words::capital(&reason.unwrap_or_default()),
         },
         _ => words::capital(&reason.unwrap_or_default()),
     };
-    let reasons = decision.iter().flat_map(|d| &d.reasons).map(|r| (r.rule.clone().unwrap_or_default(), words::capital(&r.text))).collect();
-    let hints = decision.iter().filter(|_| request.status == RequestStatus::Denied).flat_map(|d| d.suggestions.iter().skip(1)).map(|s| words::suggestion(snapshot, s)).collect();
+    let findings = decision.iter().flat_map(|d| words::findings(snapshot, d)).collect();
+    let hints = decision.iter().filter(|_| request.status == RequestStatus::Denied).flat_map(|d| d.suggestions.iter().skip(1)).map(|s| s.text().to_owned()).collect();
     let deliveries: Vec<DeliveryView> = deliveries
         .iter()
         .map(|d| {
@@ -270,7 +279,7 @@ pub async fn show(state: Data<AppState>, caller: Known, id: Path<String>) -> Res
         detail,
         hints,
         justification: justification.unwrap_or_default(),
-        reasons,
+        findings,
         votes: votes.iter().map(|v| (words::name(snapshot, &v.person), when(v.at, now))).collect(),
         deadline: request.deadline.filter(|_| request.status == RequestStatus::Pending).map(|d| when(d, now)),
         can_vote: asked.contains(caller.id()),

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        decision::{Decision, Effect, Suggestion},
+        decision::{Decision, Effect, Holds, ReasonKind, RuleFinding, RuleOutcome},
         delivery::{Delivery, DeliveryAction, DeliveryState},
         duration::Duration,
         group::{Rule, Stage, Then, Who},
@@ -153,35 +153,83 @@ pub fn outcome(snapshot: &Snapshot, preview: &Preview) -> Outcome {
             let people = preview.approvers.first().map_or_else(String::new, |p| format!("Asks {}.", some_names(snapshot, p)));
             Outcome { kind: "wait", told: format!("Needs {}{longest}", stages.join(", then ")), hint: people }
         }
-        Effect::Deny => Outcome { kind: "no", told: "Not for you".to_owned(), hint: why_not(snapshot, d) },
+        Effect::Deny => Outcome { kind: "no", told: "Not for you".to_owned(), hint: why_not(d) },
     }
 }
 
 /// Why not, and what would change it, in a sentence or two.
-pub fn why_not(snapshot: &Snapshot, d: &Decision) -> String {
+pub fn why_not(d: &Decision) -> String {
     let reason = match d.guardrails.first() {
         Some(finding) => finding.reason.clone(),
         None => d.reasons.last().map_or_else(|| "No rule allows it".to_owned(), told_reason),
     };
     let stop = |text: &str| if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") };
     match d.suggestions.first() {
-        Some(first) => format!("{} {}", stop(&capital(&reason)), stop(&suggestion(snapshot, first))),
+        Some(first) => format!("{} {}", stop(&capital(&reason)), stop(first.text())),
         None => stop(&capital(&reason)),
     }
 }
 
-/// A suggestion with names for ids.
-pub fn suggestion(snapshot: &Snapshot, suggestion: &Suggestion) -> String {
-    match suggestion {
-        Suggestion::Membership { who: word, effect, .. } => {
-            let people = word.parse().map_or_else(|_| word.clone(), |w| who(snapshot, &w, false));
-            match effect {
-                Effect::Grant => format!("{} has it at once", capital(&people)),
-                _ => format!("{} may ask for it", capital(&people)),
-            }
-        }
-        other => other.text().to_owned(),
+/// What would change a decision, each without its full stop.
+pub fn changes(d: &Decision) -> Vec<String> {
+    d.suggestions.iter().map(|s| s.text().trim_end_matches('.').to_owned()).collect()
+}
+
+/// One rule, guardrail or conflict, and what became of it.
+pub struct FindingView {
+    /// `y`, `no`, `n` or `u`.
+    pub mark: &'static str,
+    /// What it speaks of.
+    pub name: String,
+    /// What became of it.
+    pub told: String,
+    /// Each condition, with its mark.
+    pub conditions: Vec<(&'static str, String)>,
+}
+
+/// Everything that was looked at, rule by rule, then what forbids. What does not forbid is told by its number alone.
+pub fn findings(snapshot: &Snapshot, d: &Decision) -> Vec<FindingView> {
+    let Some(explanation) = &d.explanation else {
+        let line = |r: &crate::domain::decision::Reason| FindingView { mark: "u", name: r.rule.clone().unwrap_or_default(), told: capital(&r.text), conditions: Vec::new() };
+        return d.reasons.iter().map(line).collect();
+    };
+    let mut found: Vec<FindingView> = explanation.rules.iter().map(rule_finding).collect();
+    for g in explanation.guardrails.iter().filter(|g| g.forbids) {
+        let told = if g.failed { "Could not be evaluated for you, so it forbids".to_owned() } else { "Forbids it, whatever the rules say".to_owned() };
+        found.push(FindingView { mark: "no", name: g.reason.clone(), told, conditions: Vec::new() });
     }
+    for c in explanation.conflicts.iter().filter(|c| !c.held.is_empty()) {
+        let held: Vec<String> = c.held.iter().map(|g| group(snapshot, g.as_str())).collect();
+        found.push(FindingView { mark: "no", name: c.reason.clone(), told: format!("You hold {}", held.join(" and ")), conditions: Vec::new() });
+    }
+    let passing = explanation.guardrails.iter().filter(|g| !g.forbids).count() + explanation.conflicts.iter().filter(|c| c.held.is_empty()).count();
+    if passing > 0 {
+        found.push(FindingView { mark: "y", name: "Guardrails".to_owned(), told: format!("{passing} looked at that do not forbid it"), conditions: Vec::new() });
+    }
+    // What the service itself added: a block, the freeze switch, nobody to approve.
+    let own = d.reasons.iter().filter(|r| matches!(r.kind, ReasonKind::Blocked | ReasonKind::Frozen | ReasonKind::NoApprover | ReasonKind::UnknownGroup | ReasonKind::PersonLeft));
+    found.extend(own.map(|r| FindingView { mark: "no", name: capital(&r.text), told: String::new(), conditions: Vec::new() }));
+    found
+}
+
+/// One rule with its conditions.
+pub fn rule_finding(finding: &RuleFinding) -> FindingView {
+    let mark = match finding.outcome {
+        RuleOutcome::Decides => "y",
+        RuleOutcome::Failed => "no",
+        RuleOutcome::Unreached | RuleOutcome::Birthright => "u",
+        _ => "n",
+    };
+    let conditions = finding.conditions.iter().map(|c| {
+        let mark = match c.holds {
+            Holds::Yes => "y",
+            Holds::No | Holds::Failed => "no",
+            Holds::Unread => "u",
+        };
+        (mark, c.text.clone())
+    });
+    let told = capital(crate::policy::words::outcome(finding));
+    FindingView { mark, name: finding.rule.clone(), told, conditions: conditions.collect() }
 }
 
 fn told_reason(reason: &crate::domain::decision::Reason) -> String {
