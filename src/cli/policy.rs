@@ -15,7 +15,8 @@ use crate::{
         problem::Severity,
     },
     folder,
-    policy::{self, Checked, Engine, Known, PolicyFiles, PolicySet, examples, formats, render, scaffold},
+    ledger::snapshot::known,
+    policy::{self, Checked, Engine, PolicyFiles, PolicySet, examples, formats, render, scaffold},
     startup::read_people,
 };
 
@@ -88,15 +89,6 @@ pub(super) fn people(context: &Context) -> Result<Directory, String> {
     Ok(plan::apply(&Directory::default(), &plan::plan(&Directory::default(), &source).changes, 1))
 }
 
-fn known(context: &Context, directory: &Directory) -> Known {
-    Known {
-        people: directory.people().values().filter(|p| p.is_active()).map(|p| p.id.clone()).collect(),
-        teams: directory.teams().keys().map(|id| (id.clone(), directory.members(id).len())).collect(),
-        connectors: context.settings.connectors(),
-        ..Known::default()
-    }
-}
-
 fn read(context: &Context, given: Option<PathBuf>) -> Result<PolicyFiles, String> {
     let path = given.unwrap_or_else(|| PathBuf::from(&context.settings.policy.source));
     folder::read(&path, folder::POLICY_ENDINGS)
@@ -104,7 +96,7 @@ fn read(context: &Context, given: Option<PathBuf>) -> Result<PolicyFiles, String
 
 fn checked(context: &Context, folder: Option<PathBuf>, directory: &Directory) -> Result<(Checked, usize), String> {
     let files = read(context, folder)?;
-    Ok((policy::check(&files, &known(context, directory), &context.settings.policy.timezone), files.len()))
+    Ok((policy::check(&files, &known(directory, &context.settings.connectors()), &context.settings.policy.timezone), files.len()))
 }
 
 fn usable(context: &Context, folder: Option<PathBuf>, directory: &Directory) -> Result<Arc<PolicySet>, String> {

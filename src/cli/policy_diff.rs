@@ -10,6 +10,7 @@ use crate::{
     directory::Directory,
     domain::{id::PolicyRevision, problem::Severity, request::Request},
     folder, git,
+    ledger::snapshot,
     policy::{self, Known, PolicySet, diff::{self, Diff, FailOn, HeldGrant, Holdings, Inputs}, render},
     store::{
         db::Location,
@@ -67,7 +68,7 @@ pub async fn run(context: &Context, arguments: DiffArguments) -> Outcome {
         Some(directory) => directory,
         None => &super::policy::people(context)?,
     };
-    let known = known(context, directory);
+    let known = snapshot::known(directory, &context.settings.connectors());
     let after = arguments.after.clone().unwrap_or_else(|| context.settings.policy.source.clone());
     let before = side(context, &arguments, &arguments.before, &facts, &known)?;
     let after = side(context, &arguments, &after, &facts, &known)?;
@@ -89,17 +90,6 @@ fn print(context: &Context, found: &Diff) {
         Format::Markdown => print!("{}", diff::markdown::markdown(found)),
         Format::Json => println!("{}", diff::json::json(found)),
         Format::Text | Format::Github | Format::Sarif => println!("{}", diff::text::text(found)),
-    }
-}
-
-fn known(context: &Context, directory: &Directory) -> Known {
-    let (active, former): (Vec<_>, Vec<_>) = directory.people().values().partition(|p| p.is_active());
-    Known {
-        people: active.iter().map(|p| p.id.clone()).collect(),
-        former_people: former.iter().map(|p| p.id.clone()).collect(),
-        teams: directory.teams().keys().map(|id| (id.clone(), directory.members(id).len())).collect(),
-        connectors: context.settings.connectors(),
-        ..Known::default()
     }
 }
 

@@ -177,7 +177,7 @@ impl Ledger {
 
     /// The names that policy files may use now.
     pub fn known(&self) -> Known {
-        thread::known(&self.snapshot().directory, &self.shared.config.connectors)
+        super::snapshot::known(&self.snapshot().directory, &self.shared.config.connectors)
     }
 
     /// IANA name that `hour` and `weekday` use.

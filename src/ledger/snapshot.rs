@@ -1,15 +1,18 @@
 //! What is in force: policy and people, swapped as a whole.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     directory::Directory,
     domain::{
-        id::{GroupId, PolicyRevision},
+        id::{ConnectorName, GroupId, PolicyRevision},
         problem::Problem,
         time::Time,
     },
-    policy::{Engine, PolicySet},
+    policy::{Engine, Known, PolicySet},
 };
 
 /// One life of a group's id (semantics.md, 12).
@@ -48,5 +51,17 @@ impl Snapshot {
     /// Which life of a group is on.
     pub fn incarnation(&self, group: &GroupId) -> i64 {
         self.lives.get(group).map_or(0, |life| life.incarnation)
+    }
+}
+
+/// The names that policy files may use, given a directory and the configured connectors.
+pub fn known(directory: &Directory, connectors: &BTreeSet<ConnectorName>) -> Known {
+    let (active, former): (Vec<_>, Vec<_>) = directory.people().values().partition(|p| p.is_active());
+    Known {
+        people: active.iter().map(|p| p.id.clone()).collect(),
+        former_people: former.iter().map(|p| p.id.clone()).collect(),
+        teams: directory.teams().keys().map(|id| (id.clone(), directory.members(id).len())).collect(),
+        former_teams: BTreeSet::new(),
+        connectors: connectors.clone(),
     }
 }

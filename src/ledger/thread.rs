@@ -1,7 +1,7 @@
 //! The ledger's thread: takes what waits, makes batches, mends the connection, keeps the snapshot current.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, RwLock, atomic::Ordering},
     time::Duration as Pause,
 };
@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     directory::Directory,
-    domain::{command::Envelope, id::ConnectorName, time::Time},
-    policy::{self, Engine, Known, PolicySet},
+    domain::{command::Envelope, time::Time},
+    policy::{self, Engine, PolicySet},
     store::{read::StoreError, writer::Writer},
 };
 
@@ -44,18 +44,6 @@ pub(super) fn start(config: LedgerConfig, work: mpsc::Receiver<Work>) -> Result<
         .spawn(move || thread.run())
         .map_err(|e| StoreError(format!("cannot start the ledger's thread: {e}")))?;
     Ok(shared)
-}
-
-/// The names that policy files may use, given a directory.
-pub(super) fn known(directory: &Directory, connectors: &BTreeSet<ConnectorName>) -> Known {
-    let (active, former): (Vec<_>, Vec<_>) = directory.people().values().partition(|p| p.is_active());
-    Known {
-        people: active.iter().map(|p| p.id.clone()).collect(),
-        former_people: former.iter().map(|p| p.id.clone()).collect(),
-        teams: directory.teams().keys().map(|id| (id.clone(), directory.members(id).len())).collect(),
-        former_teams: BTreeSet::new(),
-        connectors: connectors.clone(),
-    }
 }
 
 /// Builds the snapshot from what the log says is in force, reusing what has not changed.

@@ -14,6 +14,7 @@ mod pool;
 mod project;
 pub mod read;
 mod read_audit;
+mod read_deliveries;
 pub mod row;
 mod schema;
 pub mod snapshot;

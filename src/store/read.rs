@@ -8,12 +8,11 @@ use super::{
     change::{Block, BlockCause},
     db::{Db, Location, on},
     pool::Pool,
-    row::{ApprovalRow, BadRow, BlockRow, DeliveryRow, GrantRow, RequestRow, TokenRow},
-    schema::{ActiveGrant, OpenDelivery, PendingRequest, approvals, blocks, deliveries, grants, head, requests, tokens},
+    row::{ApprovalRow, BadRow, BlockRow, GrantRow, RequestRow, TokenRow},
+    schema::{ActiveGrant, PendingRequest, approvals, blocks, grants, head, requests, tokens},
     writer::HeadRow,
 };
 use crate::domain::{
-    delivery::Delivery,
     event::EventIndex,
     grant::Grant,
     id::{GrantId, GroupId, PersonId, RequestId, TokenId},
@@ -134,7 +133,7 @@ pub struct Head {
     pub directory_revision: i64,
 }
 
-fn valid<R, T: TryFrom<R, Error = BadRow>>(rows: Vec<R>) -> Result<Vec<T>, StoreError> {
+pub(super) fn valid<R, T: TryFrom<R, Error = BadRow>>(rows: Vec<R>) -> Result<Vec<T>, StoreError> {
     rows.into_iter().map(|row| T::try_from(row).map_err(|e| StoreError(e.to_string()))).collect()
 }
 
@@ -401,86 +400,6 @@ impl Reader {
                 })
             })
             .collect())
-    }
-
-    /// Deliveries caused by a request, oldest first. Bounded by the entitlements of a group.
-    ///
-    /// # Errors
-    /// As every read.
-    pub async fn deliveries_of_request(&self, id: RequestId) -> Result<Vec<Delivery>, StoreError> {
-        // A request's deliveries lie in the event that decided it: no index of their own.
-        let decided: Option<Option<i64>> = self
-            .ask(move |db| on!(db, c => requests::table.filter(requests::id.eq(id.to_string())).select(requests::decided_seq).first(c).optional()))
-            .await?;
-        let Some(Some(seq)) = decided else { return Ok(Vec::new()) };
-        let from = seq * super::row::DELIVERIES_PER_EVENT;
-        let rows: Vec<DeliveryRow> = self
-            .ask(move |db| {
-                on!(db, c => deliveries::table
-                    .filter(deliveries::position.ge(from))
-                    .filter(deliveries::position.lt(from + 2 * super::row::DELIVERIES_PER_EVENT))
-                    .filter(deliveries::request.eq(id.to_string()))
-                    .order(deliveries::position)
-                    .select(DeliveryRow::as_select())
-                    .load(c))
-            })
-            .await?;
-        valid(rows)
-    }
-
-    /// Deliveries caused by a grant (its start and its end), oldest first.
-    ///
-    /// # Errors
-    /// As every read.
-    pub async fn deliveries_of_grant(&self, id: GrantId) -> Result<Vec<Delivery>, StoreError> {
-        let rows: Vec<DeliveryRow> = self
-            .ask(move |db| {
-                on!(db, c => deliveries::table
-                    .filter(deliveries::grant_id.eq(id.to_string()))
-                    .order(deliveries::position)
-                    .select(DeliveryRow::as_select())
-                    .load(c))
-            })
-            .await?;
-        valid(rows)
-    }
-
-    /// Deliveries not done, oldest first, from after the given position.
-    ///
-    /// # Errors
-    /// As every read.
-    pub async fn open_deliveries(&self, after: i64, limit: u16) -> Result<Vec<(i64, Delivery)>, StoreError> {
-        let rows: Vec<DeliveryRow> = self
-            .ask(move |db| {
-                on!(db, c => deliveries::table
-                    .filter(OpenDelivery)
-                    .filter(deliveries::position.gt(after))
-                    .order(deliveries::position)
-                    .limit(i64::from(limit))
-                    .select(DeliveryRow::as_select())
-                    .load(c))
-            })
-            .await?;
-        let positions: Vec<i64> = rows.iter().map(|r| r.position).collect();
-        Ok(positions.into_iter().zip(valid::<_, Delivery>(rows)?).collect())
-    }
-
-    /// How many deliveries are queued, and how many fail.
-    ///
-    /// # Errors
-    /// As every read.
-    pub async fn delivery_backlog(&self) -> Result<(u64, u64), StoreError> {
-        let rows: Vec<(String, i64)> = self
-            .ask(move |db| {
-                on!(db, c => deliveries::table
-                    .filter(OpenDelivery)
-                    .group_by(deliveries::state)
-                    .select((deliveries::state, diesel::dsl::count_star()))
-                    .load(c))
-            })
-            .await?;
-        let of = |word: &str| rows.iter().find(|(s, _)| s == word).and_then(|(_, n)| u64::try_from(*n).ok()).unwrap_or(0);
-        Ok((of("queued"), of("failing")))
     }
 
     /// The head of the log.

@@ -1,0 +1,96 @@
+//! Reading what target systems must do, and how far they are.
+
+use diesel::prelude::*;
+
+use super::{
+    db::on,
+    read::{Reader, StoreError, valid},
+    row::{DELIVERIES_PER_EVENT, DeliveryRow},
+    schema::{OpenDelivery, deliveries, requests},
+};
+use crate::domain::{
+    delivery::Delivery,
+    id::{GrantId, RequestId},
+};
+
+impl Reader {
+    /// Deliveries caused by a request, oldest first. Bounded by the entitlements of a group.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn deliveries_of_request(&self, id: RequestId) -> Result<Vec<Delivery>, StoreError> {
+        // A request's deliveries lie in the event that decided it: no index of their own.
+        let decided: Option<Option<i64>> = self
+            .ask(move |db| on!(db, c => requests::table.filter(requests::id.eq(id.to_string())).select(requests::decided_seq).first(c).optional()))
+            .await?;
+        let Some(Some(seq)) = decided else { return Ok(Vec::new()) };
+        let from = seq * DELIVERIES_PER_EVENT;
+        let rows: Vec<DeliveryRow> = self
+            .ask(move |db| {
+                on!(db, c => deliveries::table
+                    .filter(deliveries::position.ge(from))
+                    .filter(deliveries::position.lt(from + 2 * DELIVERIES_PER_EVENT))
+                    .filter(deliveries::request.eq(id.to_string()))
+                    .order(deliveries::position)
+                    .select(DeliveryRow::as_select())
+                    .load(c))
+            })
+            .await?;
+        valid(rows)
+    }
+
+    /// Deliveries caused by a grant (its start and its end), oldest first.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn deliveries_of_grant(&self, id: GrantId) -> Result<Vec<Delivery>, StoreError> {
+        let rows: Vec<DeliveryRow> = self
+            .ask(move |db| {
+                on!(db, c => deliveries::table
+                    .filter(deliveries::grant_id.eq(id.to_string()))
+                    .order(deliveries::position)
+                    .select(DeliveryRow::as_select())
+                    .load(c))
+            })
+            .await?;
+        valid(rows)
+    }
+
+    /// Deliveries not done, oldest first, from after the given position.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn open_deliveries(&self, after: i64, limit: u16) -> Result<Vec<(i64, Delivery)>, StoreError> {
+        let rows: Vec<DeliveryRow> = self
+            .ask(move |db| {
+                on!(db, c => deliveries::table
+                    .filter(OpenDelivery)
+                    .filter(deliveries::position.gt(after))
+                    .order(deliveries::position)
+                    .limit(i64::from(limit))
+                    .select(DeliveryRow::as_select())
+                    .load(c))
+            })
+            .await?;
+        let positions: Vec<i64> = rows.iter().map(|r| r.position).collect();
+        Ok(positions.into_iter().zip(valid::<_, Delivery>(rows)?).collect())
+    }
+
+    /// How many deliveries are queued, and how many fail.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn delivery_backlog(&self) -> Result<(u64, u64), StoreError> {
+        let rows: Vec<(String, i64)> = self
+            .ask(move |db| {
+                on!(db, c => deliveries::table
+                    .filter(OpenDelivery)
+                    .group_by(deliveries::state)
+                    .select((deliveries::state, diesel::dsl::count_star()))
+                    .load(c))
+            })
+            .await?;
+        let of = |word: &str| rows.iter().find(|(s, _)| s == word).and_then(|(_, n)| u64::try_from(*n).ok()).unwrap_or(0);
+        Ok((of("queued"), of("failing")))
+    }
+}
