@@ -116,10 +116,19 @@ impl Context {
     /// Prints a value as JSON, or the text.
     pub fn print(&self, value: &impl serde::Serialize, text: impl FnOnce() -> String) {
         match self.format {
-            Format::Json => println!("{}", serde_json::to_string(value).unwrap_or_default()),
+            Format::Json => say(&serde_json::to_string(value).unwrap_or_default()),
             // The others were refused by `start` where they are not meant.
-            Format::Text | Format::Markdown | Format::Github | Format::Sarif => println!("{}", text()),
+            Format::Text | Format::Markdown | Format::Github | Format::Sarif => say(&text()),
         }
+    }
+}
+
+/// Prints a line. Whoever reads may stop reading, as `head` does: what is left is then for nobody.
+pub(crate) fn say(text: &impl std::fmt::Display) {
+    use std::io::Write;
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => eprintln!("error: cannot print: {error}"),
+        _ => {}
     }
 }
 

@@ -126,8 +126,8 @@ pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
             let (checked, files) = checked(context, folder, &directory)?;
             let value = serde_json::json!({ "problems": checked.problems, "revision": checked.set.as_ref().map(|s| s.revision()) });
             match context.format {
-                Format::Github => println!("{}", formats::github(&shown, &checked.problems)),
-                Format::Sarif => println!("{}", formats::sarif(&shown, &checked.problems)),
+                Format::Github => super::say(&formats::github(&shown, &checked.problems)),
+                Format::Sarif => super::say(&formats::sarif(&shown, &checked.problems)),
                 _ => context.print(&value, || told(&checked, files)),
             }
             Ok(if checked.set.is_some() { Done::Yes } else { Done::No })
@@ -167,7 +167,7 @@ pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
 fn canary() -> Outcome {
     let mut question = Vec::new();
     std::io::Read::read_to_end(&mut std::io::stdin(), &mut question).map_err(|e| e.to_string())?;
-    println!("{}", crate::jobs::policy_source::answer(&question)?);
+    super::say(&crate::jobs::policy_source::answer(&question)?);
     Ok(Done::Yes)
 }
 

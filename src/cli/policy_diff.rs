@@ -87,9 +87,9 @@ pub async fn run(context: &Context, arguments: DiffArguments) -> Outcome {
 
 fn print(context: &Context, found: &Diff) {
     match context.format {
-        Format::Markdown => print!("{}", diff::markdown::markdown(found)),
-        Format::Json => println!("{}", diff::json::json(found)),
-        Format::Text | Format::Github | Format::Sarif => println!("{}", diff::text::text(found)),
+        Format::Markdown => super::say(&diff::markdown::markdown(found).trim_end()),
+        Format::Json => super::say(&diff::json::json(found)),
+        Format::Text | Format::Github | Format::Sarif => super::say(&diff::text::text(found)),
     }
 }
 

@@ -80,7 +80,7 @@ pub async fn run(context: &Context, command: TokenCommand) -> Outcome {
                 };
                 match connection.send(command).await {
                     Ok(Ok(Answer::Token { token })) if people_file.is_some() => {
-                        println!("{}", serde_json::json!({ "person": person, "id": token.id, "token": secret }));
+                        super::say(&serde_json::json!({ "person": person, "id": token.id, "token": secret }));
                     }
                     Ok(Ok(Answer::Token { token })) => {
                         let value = serde_json::json!({ "person": person, "id": token.id, "token": secret, "scopes": token.scopes, "expires_at": token.expires_at });
