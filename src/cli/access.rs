@@ -156,7 +156,7 @@ pub async fn grants(context: &Context, command: GrantsCommand) -> Outcome {
         GrantsCommand::List { person, group, at, limit } => {
             let reader = Reader::new(Location::parse(context.settings.database.url.reveal())?, 1);
             let at = at.unwrap_or_else(|| crate::clock::system()());
-            let filter = GrantFilter { people: person.map(|p| [p].into()), groups: group.map(|g| [g].into()), at: Some(at), live: false };
+            let filter = GrantFilter { people: person.map(|p| [p].into()), groups: group.map(|g| [g].into()), at: Some(at), ..GrantFilter::default() };
             let found = reader.grants(filter, Page { before: None, limit }).await.map_err(|e| e.to_string())?;
             context.print(&found.items, || {
                 let mut text: Vec<String> = found.items.iter().map(|g| format!("{}  {:<28} {:<32} until {}", g.id, g.person, g.group, g.ends_at)).collect();

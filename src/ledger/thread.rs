@@ -69,7 +69,7 @@ fn read_in_force(writer: &mut Writer, last: Option<&Snapshot>) -> Result<Snapsho
         }
     };
     let lives: BTreeMap<_, _> =
-        writer.load_group_lives()?.into_iter().map(|(id, incarnation, live)| (id, Life { incarnation, live })).collect();
+        writer.load_group_lives()?.into_iter().map(|(id, incarnation, live, departure)| (id, Life { incarnation, live, departure })).collect();
     Ok(Snapshot {
         policy: Arc::new(Engine::new(set, directory.subjects())),
         in_force: head.policy_revision,

@@ -15,6 +15,7 @@ pub mod prove;
 mod reader;
 pub mod render;
 pub mod scaffold;
+pub mod standing;
 mod suggest;
 #[cfg(test)]
 mod tests;
