@@ -6,6 +6,7 @@
 mod support;
 
 mod architecture;
+mod effect;
 mod git_source;
 mod house;
 mod lifecycle;
