@@ -55,6 +55,14 @@ pub enum PolicyCommand {
         /// Revision or commit to go back to, or its beginning; the one before that in force when left out.
         revision: Option<String>,
     },
+    /// Let endings happen that wait on /policy, with a personal token of an admin who did not make the change (BANDPASS_TOKEN).
+    Confirm {
+        /// What waits: the number that /policy and `GET /api/v1/policy` show.
+        held: i64,
+        /// Why it is right that these end; it is recorded.
+        #[arg(long)]
+        reason: String,
+    },
     /// Check the files that standard input holds; the service asks it before it uses them.
     #[command(hide = true)]
     Canary,
@@ -132,6 +140,7 @@ pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
             }
             Ok(if checked.set.is_some() { Done::Yes } else { Done::No })
         }
+        PolicyCommand::Confirm { held, reason } => super::access::confirm_endings(context, held, &reason).await,
         PolicyCommand::Test { folder } => {
             let directory = people(context)?;
             let set = usable(context, folder, &directory)?;

@@ -5,6 +5,7 @@ pub mod approvals;
 pub mod assets;
 pub mod audit;
 pub mod docs;
+pub mod endings;
 pub mod errors;
 pub mod groups;
 pub mod home;
@@ -12,6 +13,7 @@ pub mod people;
 pub mod policy;
 pub mod request;
 pub mod signin;
+mod standing;
 mod words;
 
 use actix_web::{HttpResponse, http::header};
