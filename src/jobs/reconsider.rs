@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -180,11 +180,13 @@ impl Reviewer {
     /// Every live grant.
     async fn everything(&mut self, snapshot: Arc<Snapshot>, now: (Option<PolicyRevision>, i64)) -> Result<Passed, StoreError> {
         let directory_alone = self.seen.as_ref().is_some_and(|(policy, directory)| *policy == now.0 && *directory != now.1);
+        let began = Instant::now();
         // What happens from here on is looked at by the next pass.
         let cursor = self.reader.head().await?.seq;
         let holdings = self.approver_holdings(&snapshot).await?;
         let mut outcome = self.decide_all(&snapshot, &holdings).await?;
         self.settle_votes(&snapshot, &holdings, &mut outcome).await?;
+        let decided_in = began.elapsed();
         let (at_once, rest): (Vec<Due>, Vec<Due>) = outcome.due.into_iter().partition(|d| d.at_once);
         let mut passed = Passed { decided: outcome.live, changed: self.send(at_once).await?, waiting: 0 };
         let (rest, waiting) = self.hold_back(&snapshot, rest, outcome.live, directory_alone).await?;
@@ -192,6 +194,13 @@ impl Reviewer {
         passed.changed += self.send(rest).await?;
         self.reads = snapshot.policy.set().holdings_read();
         (self.cursor, self.seen, self.whole_at) = (cursor, Some(now), Instant::now());
+        let stats = self.ledger.stats();
+        let ms = |took: Duration| u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        stats.reviewed.store(passed.decided, Ordering::Relaxed);
+        stats.review_decided_ms.store(ms(decided_in), Ordering::Relaxed);
+        stats.review_ms.store(ms(began.elapsed()), Ordering::Relaxed);
+        stats.endings_waiting.store(passed.waiting, Ordering::Relaxed);
+        stats.reviews.fetch_add(1, Ordering::Relaxed);
         if passed.changed + passed.waiting > 0 {
             tracing::info!(decided = passed.decided, changed = passed.changed, waiting = passed.waiting, "live grants were decided again");
         }
