@@ -9,8 +9,10 @@ use std::collections::BTreeSet;
 use super::{Engine, PolicySet, diff::reads::Reads};
 use crate::domain::{
     decision::{GuardrailFinding, Inquiry},
+    grant::Grant,
     group::{Rule, Stage, Then, Who},
     id::{GroupId, PersonId},
+    standing::{Cause, Fate},
 };
 
 /// What a policy says about a grant that is held.
@@ -154,6 +156,17 @@ impl HoldingsRead {
 }
 
 impl PolicySet {
+    /// The group before which a grant gives way: of two that conflict, the one that the conflict keeps, else the one held for
+    /// longer. A grant that ends for another reason makes nobody give way (semantics.md, 11). `held` are all of the person.
+    pub fn gives_way(&self, grant: &Grant, held: &[&Grant]) -> Option<GroupId> {
+        let leaves = |g: &Grant| g.standing.as_ref().is_some_and(|s| s.fate == Fate::Ending && !matches!(s.cause, Cause::Conflict { .. }));
+        let older = |g: &Grant| (g.starts_at, g.granted_seq) < (grant.starts_at, grant.granted_seq);
+        let mine = self.conflicts.iter().filter(|c| c.groups.contains(&grant.group) && c.keep.as_ref() != Some(&grant.group));
+        mine.flat_map(|conflict| held.iter().filter(move |g| conflict.groups.contains(&g.group) && g.group != grant.group).map(move |g| (conflict, *g)))
+            .find(|(conflict, other)| !leaves(other) && (conflict.keep.as_ref() == Some(&other.group) || older(other)))
+            .map(|(_, other)| other.group.clone())
+    }
+
     /// Which holdings this set reads.
     pub fn holdings_read(&self) -> HoldingsRead {
         let mut found = HoldingsRead::default();

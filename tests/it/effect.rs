@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use bandpass::{
-    directory::{plan, table},
     domain::{
         command::{Answer, Command},
         grant::{Grant, GrantStatus},
@@ -12,7 +11,7 @@ use bandpass::{
         standing::{Cause, Fate, HeldState},
         time::Time,
     },
-    jobs::reconsider::{Passed, Reviewer},
+    jobs::reconsider::Passed,
     store::read::{AuditFilter, Page},
 };
 
@@ -36,16 +35,6 @@ impl House {
     /// Decides everything again, as after a restart.
     async fn reconsider(&self) -> Passed {
         self.reviewer(1.0).once().await.unwrap()
-    }
-
-    fn reviewer(&self, share: f64) -> Reviewer {
-        Reviewer::new(self.core.ledger.clone(), self.core.reader.clone(), share)
-    }
-
-    async fn import(&self, people: &str) {
-        let mut source = plan::Source::default();
-        assert_eq!(table::read_toml("people", people, &mut source), vec![]);
-        self.core.import(plan::plan(&self.core.ledger.snapshot().directory, &source), "test", 1.0, true).await.unwrap();
     }
 
     async fn grant(&self, grant: &Grant) -> Grant {

@@ -109,7 +109,7 @@ pub fn wanted(snapshot: &Snapshot, it: Reconsidered<'_>) -> Wanted {
     if let Held::Forbidden(finding) = held {
         return Wanted::EndsAtOnce(Cause::Guardrail { id: finding.id, failed: finding.failed });
     }
-    if let Some(with) = gives_way(snapshot, grant, it.held) {
+    if let Some(with) = set.gives_way(grant, it.held) {
         return Wanted::Ends(Cause::Conflict { with }, last.grace);
     }
     match held {
@@ -125,27 +125,6 @@ fn not_standing(cause: Cause, last: Departure) -> Wanted {
         OnChange::Revoke => Wanted::Ends(cause, last.grace),
         OnChange::Flag => Wanted::Flagged(cause),
     }
-}
-
-/// The group before which a grant gives way: of two that conflict, the one that the conflict keeps, else the one held for
-/// longer. A grant that ends for another reason makes nobody give way (semantics.md, 11).
-fn gives_way(snapshot: &Snapshot, grant: &Grant, held: &[&Grant]) -> Option<GroupId> {
-    let leaves = |g: &Grant| g.standing.as_ref().is_some_and(|s| s.fate == Fate::Ending && !matches!(s.cause, Cause::Conflict { .. }));
-    for conflict in snapshot.policy.set().conflicts().iter().filter(|c| c.groups.contains(&grant.group)) {
-        if conflict.keep.as_ref() == Some(&grant.group) {
-            continue;
-        }
-        let older = |g: &Grant| (g.starts_at, g.granted_seq) < (grant.starts_at, grant.granted_seq);
-        let wins = |g: &Grant| match &conflict.keep {
-            Some(keep) if *keep == g.group => true,
-            _ => older(g),
-        };
-        let other = held.iter().find(|g| g.id != grant.id && conflict.groups.contains(&g.group) && !leaves(g) && wins(g));
-        if let Some(other) = other {
-            return Some(other.group.clone());
-        }
-    }
-    None
 }
 
 /// Whether somebody who approved may approve at a stage today.
