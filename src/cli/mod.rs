@@ -3,6 +3,7 @@
 //! Exit status: 0 done, 1 the answer is no (a check failed, access was denied), 2 wrong usage or input.
 
 mod access;
+mod adopt;
 mod audit;
 mod audit_replay;
 mod connection;

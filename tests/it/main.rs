@@ -5,6 +5,7 @@
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod support;
 
+mod adopt;
 mod architecture;
 mod git_source;
 mod house;

@@ -4,7 +4,7 @@ use super::{Decided, Recorder, World, removals};
 use crate::domain::{
     actor::Actor,
     command::Answer,
-    decision::Inquiry,
+    decision::{Effect, Inquiry},
     duration::Duration,
     event::{Change, Personal},
     grant::{Grant, GrantStatus, Provenance},
@@ -114,11 +114,13 @@ pub(super) fn adopt(
     let inquiry = |duration| Inquiry { subject, group, duration, has_justification: true, now: world.now, holds: &holds, break_glass: false };
     let impossible = |reason: String| Refusal::Impossible { field: None, reason };
     let longest = world.snapshot.policy.default_duration(&inquiry(shortest));
-    let decision = world.snapshot.policy.decide(&inquiry(longest.unwrap_or(shortest)));
+    // Without suggestions: nobody asks what would change it, and a list may be long.
+    let decision = world.snapshot.policy.decide_plainly(&inquiry(longest.unwrap_or(shortest)));
     if let Some(finding) = decision.guardrails.first() {
         return Err(impossible(format!("`{}` forbids it: {}", finding.id, finding.reason)));
     }
-    let rule = decision.rule.as_ref().and_then(|name| policy.rules.iter().find(|r| r.name == *name && r.then != Then::Always));
+    let decisive = decision.rule.as_ref().filter(|_| decision.effect != Effect::Deny);
+    let rule = decisive.and_then(|name| policy.rules.iter().find(|r| r.name == *name && r.then != Then::Always));
     let rule = rule.ok_or_else(|| impossible("no rule would give or approve it".to_owned()))?;
     let grant = Grant {
         id: GrantId(ids.fresh()),
