@@ -10,7 +10,7 @@ use crate::{
         command::{Answer, Command},
         decision::Effect,
         duration::Duration,
-        id::{GrantId, GroupId, PersonId, RequestId},
+        id::{ConnectorName, GrantId, GroupId, PersonId, RequestId},
         request::RequestStatus,
         time::Time,
     },
@@ -71,6 +71,16 @@ pub enum GrantsCommand {
         /// Why.
         #[arg(long)]
         reason: String,
+    },
+    /// Let removals go that adopted grants cause: the first ones at each connector wait for this. Lists what waits; with
+    /// --reason it goes, and later ones do not wait.
+    ConfirmRemovals {
+        /// Only at this connector.
+        #[arg(long)]
+        connector: Option<ConnectorName>,
+        /// Why they may go; left out, they are only listed.
+        #[arg(long)]
+        reason: Option<String>,
     },
     /// Record memberships of a Backstage catalogue as grants. Says what would become of each; --apply does it. Exit status 1
     /// when there are memberships that policy does not allow: they are listed and never adopted.
@@ -174,6 +184,7 @@ pub async fn grants(context: &Context, command: GrantsCommand) -> Outcome {
             context.print(&serde_json::json!({ "revoked": grant }), || format!("{grant} is revoked"));
             Ok(Done::Yes)
         }
+        GrantsCommand::ConfirmRemovals { connector, reason } => super::adopt::confirm_removals(context, connector, reason).await,
         GrantsCommand::Adopt { backstage, apply } => super::adopt::adopt(context, &backstage, apply).await,
     }
 }

@@ -1,13 +1,18 @@
-//! `grants adopt`: what would become of memberships that exist already, or became.
+//! `grants adopt`: what would become of memberships that exist already, or became; and `grants confirm-removals`: letting the first
+//! removals go that adoptions cause.
 
 use std::{collections::BTreeMap, path::Path};
 
 use serde_json::json;
 
 use super::{Context, Done, Outcome, connection::Connection};
-use crate::domain::{
-    adoption::{Adoption, AdoptionOutcome},
-    id::{ConnectorName, GroupId, PersonId},
+use crate::{
+    domain::{
+        adoption::{Adoption, AdoptionOutcome},
+        command::Command,
+        id::{ConnectorName, GroupId, PersonId},
+    },
+    store::{db::Location, read::Reader},
 };
 
 /// A membership that is not adopted, as the source names it: names that no id can have come here, too.
@@ -48,6 +53,64 @@ pub(super) async fn adopt(context: &Context, backstage: &Path, apply: bool) -> O
     }
     context.print(&report.json(), || report.text());
     Ok(if report.violations.is_empty() { Done::Yes } else { Done::No })
+}
+
+/// Deliveries that are listed at most.
+const LISTED: u16 = 1000;
+
+/// Lists the removals that wait for confirmation and, given a reason, lets them go.
+pub(super) async fn confirm_removals(context: &Context, only: Option<ConnectorName>, reason: Option<String>) -> Outcome {
+    let reader = Reader::new(Location::parse(context.settings.database.url.reveal())?, 1);
+    let mut waiting = reader.removals_waiting().await.map_err(|e| e.to_string())?;
+    let named = |c: &ConnectorName| only.as_ref().is_none_or(|o| o == c);
+    waiting.retain(|(connector, _)| named(connector));
+    let mut held = reader.held_removals(None, LISTED).await.map_err(|e| e.to_string())?;
+    held.retain(|d| named(&d.entitlement.connector));
+    let total: u64 = waiting.iter().map(|(_, n)| n).sum();
+    if let (Some(only), 0) = (&only, total) {
+        return Err(format!("no removal waits at `{only}`"));
+    }
+    let mut released = Vec::new();
+    if let Some(reason) = &reason {
+        let mut connection = Connection::open(&context.settings).await?;
+        for (connector, _) in &waiting {
+            let command = Command::ConfirmRemovals { connector: connector.clone(), reason: reason.clone() };
+            match connection.send(command).await {
+                Ok(Ok(_)) => released.push(connector.clone()),
+                Ok(Err(refusal)) => eprintln!("{connector}: {refusal}"),
+                Err(error) => {
+                    connection.close().await;
+                    return Err(error);
+                }
+            }
+        }
+        connection.close().await;
+    }
+    let rows: Vec<_> = held
+        .iter()
+        .map(|d| json!({ "delivery": d.id, "person": d.person, "account": d.account, "entitlement": d.entitlement, "grant": d.grant, "since": d.queued_at }))
+        .collect();
+    let counts: BTreeMap<&str, u64> = waiting.iter().map(|(c, n)| (c.as_str(), *n)).collect();
+    context.print(&json!({ "waiting": counts, "removals": rows, "confirmed": released }), || {
+        let mut lines: Vec<String> = held
+            .iter()
+            .map(|d| format!("  {:<28} {:<32} since {}", d.person.as_str(), d.entitlement.to_string(), d.queued_at))
+            .collect();
+        if total > u64::try_from(held.len()).unwrap_or(0) {
+            lines.push(format!("  … {} of {total} are listed", held.len()));
+        }
+        lines.extend(waiting.iter().map(|(connector, n)| match released.contains(connector) {
+            true => format!("{connector}: {n} go, and later ones do not wait"),
+            false => format!("{connector}: {n} wait for confirmation"),
+        }));
+        lines.push(match (&reason, total) {
+            (_, 0) => "no removal waits for confirmation".to_owned(),
+            (None, _) => "nothing was done; --reason \"…\" lets them go".to_owned(),
+            (Some(_), _) => format!("{} of {} connectors confirmed", released.len(), waiting.len()),
+        });
+        lines.join("\n")
+    });
+    Ok(if reason.is_none() || released.len() == waiting.len() { Done::Yes } else { Done::No })
 }
 
 impl Report {

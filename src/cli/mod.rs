@@ -64,7 +64,7 @@ enum Command {
     Request(access::RequestArguments),
     /// Approve or deny a request with a personal token (BANDPASS_TOKEN).
     Approve(access::VoteArguments),
-    /// Grants: list, revoke, adopt.
+    /// Grants: list, revoke, adopt, and let the removals go that adoptions cause.
     #[command(subcommand)]
     Grants(access::GrantsCommand),
     /// Personal access tokens.

@@ -1,6 +1,6 @@
 //! Ends of grants, blocks lifted, memberships adopted.
 
-use super::{Decided, Recorder, World, removals};
+use super::{Decided, Recorder, World, removals, removals_at_once};
 use crate::domain::{
     actor::Actor,
     command::Answer,
@@ -39,7 +39,8 @@ pub(super) fn revoke(
         return Err(Refusal::Impossible { field: Some("reason".to_owned()), reason: "say why, so that the holder knows what happened".to_owned() });
     }
     let revoked = ended(grant, GrantStatus::Revoked, world, &recorder);
-    let deliveries = removals(world, grant, recorder.seq(), ids);
+    let queue = if by_holder { removals_at_once } else { removals };
+    let deliveries = queue(world, grant, recorder.seq(), ids);
     let told = match reason {
         Some(reason) if by_holder => format!("given back by the holder: {reason}"),
         Some(reason) => format!("taken away: {reason}"),
