@@ -15,5 +15,6 @@ mod model;
 mod real_org;
 mod replay;
 mod sample;
+mod sampled;
 mod tamper;
 mod target;
