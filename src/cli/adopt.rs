@@ -33,10 +33,10 @@ struct Report {
 }
 
 pub(super) async fn adopt(context: &Context, backstage: &Path, apply: bool) -> Outcome {
-    let catalogue = super::directory::read_catalogue(backstage)?;
+    let (_, named) = super::directory::read_catalogue_and_memberships(backstage)?;
     let mut report = Report { applied: apply, adopted: Vec::new(), held: Vec::new(), violations: BTreeMap::new() };
     let mut memberships = Vec::new();
-    for (group, person) in catalogue.groups.values().flat_map(|g| g.members.iter().map(move |m| (&g.name, m))) {
+    for (person, group) in &named {
         match (PersonId::parse(person), GroupId::parse(&group.to_ascii_lowercase())) {
             (Ok(person), Ok(group)) => memberships.push((person, group)),
             (Err(error), _) => report.violation(format!("no id of a person: {error}"), person, group, None),

@@ -18,3 +18,4 @@ mod sample;
 mod sampled;
 mod tamper;
 mod target;
+mod upgrade;
