@@ -39,8 +39,8 @@ pub(super) async fn adopt(context: &Context, backstage: &Path, apply: bool) -> O
     for (person, group) in &named {
         match (PersonId::parse(person), GroupId::parse(&group.to_ascii_lowercase())) {
             (Ok(person), Ok(group)) => memberships.push((person, group)),
-            (Err(error), _) => report.violation(format!("no id of a person: {error}"), person, group, None),
-            (_, Err(error)) => report.violation(format!("no id of a group: {error}"), person, group, None),
+            (Err(_), _) => report.violation("the person's name cannot be an id".to_owned(), person, group, None),
+            (_, Err(_)) => report.violation("the group's name cannot be an id: 1 to 63 of a-z, 0-9 and `-`".to_owned(), person, group, None),
         }
     }
     let mut connection = Connection::open(&context.settings).await?;
