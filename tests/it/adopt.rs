@@ -14,7 +14,10 @@ use bandpass::{
     ledger::adopt::Membership,
 };
 
-use crate::house::{House, files, on_both};
+use crate::{
+    house::{House, files, on_both},
+    tamper::as_owner,
+};
 
 fn memberships(pairs: &[(&str, &str)]) -> Vec<Membership> {
     pairs.iter().map(|(person, group)| (person.parse().unwrap(), group.parse().unwrap())).collect()
@@ -83,6 +86,14 @@ async fn adopted(house: &House, person: &str, group: &str) -> GrantId {
     assert!(matches!(done[0].outcome, Adopted { .. }), "{done:?}");
     let live = house.core.reader.live_grants_of(person.parse().unwrap()).await.unwrap();
     live.iter().find(|g| g.group.as_str() == group).unwrap().id
+}
+
+/// An adopted grant that an owner ends, and whose removal an admin lets go.
+pub async fn end_an_adoption(house: &House, person: &str) {
+    let grant = adopted(house, person, "instant").await;
+    revoke(house, "olga", grant).await;
+    let confirm = Command::ConfirmRemovals { connector: "target".parse().unwrap(), reason: "looked at".to_owned() };
+    house.run("ada", confirm).await.unwrap();
 }
 
 async fn states(house: &House, grant: GrantId) -> Vec<DeliveryState> {
@@ -163,6 +174,13 @@ fn a_changed_group_and_an_expiry_wait_and_a_leaver_does_not() {
             revoke(&house, "olga", maxs).await;
         }
         assert_eq!(states(&house, maxs).await, [DeliveryState::Queued]);
+        // Passing a removal off as done, or letting it go past the log, is found.
+        for state in ["done", "queued"] {
+            let of = |from: &str, to: &str| format!("UPDATE deliveries SET state = '{to}' WHERE grant_id = '{anns}' AND action = 'remove' AND state = '{from}';");
+            as_owner(&house.database, house.settings.database.url.reveal(), &of("held", state));
+            assert!(!house.verify().await.is_sound(), "held passed off as {state}");
+            as_owner(&house.database, house.settings.database.url.reveal(), &of(state, "held"));
+        }
         house.leave().await;
     });
 }
