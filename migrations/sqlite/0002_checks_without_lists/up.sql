@@ -1,5 +1,5 @@
 -- A CHECK with `IN` and three values or more makes SQLite build a small table of them for every row that is written: four such
--- tables a granted request. The same checks with `OR` cost nothing. SQLite cannot change a CHECK, so the tables are made anew.
+-- tables a granted request. The same checks with `OR` cost nothing. SQLite cannot change a CHECK, so the tables are made anew (deliveries in 0004).
 ALTER TABLE requests RENAME TO old_requests;
 CREATE TABLE requests (
     filed_seq       INTEGER PRIMARY KEY,
@@ -55,26 +55,3 @@ CREATE INDEX grants_group ON grants (group_id);
 CREATE INDEX grants_due ON grants (ends_at) WHERE status = 'active';
 CREATE TRIGGER grants_terminal BEFORE UPDATE ON grants WHEN OLD.status <> 'active'
 BEGIN SELECT RAISE(ABORT, 'an ended grant never changes'); END;
-
-ALTER TABLE deliveries RENAME TO old_deliveries;
-CREATE TABLE deliveries (
-    position    INTEGER PRIMARY KEY,
-    id          TEXT NOT NULL UNIQUE,
-    person      TEXT NOT NULL,
-    account     TEXT,
-    connector   TEXT NOT NULL,
-    entitlement TEXT NOT NULL,
-    action      TEXT NOT NULL CHECK (action = 'add' OR action = 'remove'),
-    grant_id    TEXT,
-    request     TEXT,
-    state       TEXT NOT NULL CHECK (state = 'queued' OR state = 'done' OR state = 'failing'),
-    queued_at   INTEGER NOT NULL,
-    queued_seq  INTEGER NOT NULL,
-    done_at     INTEGER,
-    note        TEXT
-) STRICT;
-INSERT INTO deliveries SELECT * FROM old_deliveries;
-DROP TABLE old_deliveries;
-CREATE INDEX deliveries_open ON deliveries (position) WHERE state <> 'done';
-CREATE INDEX deliveries_grant ON deliveries (grant_id);
-

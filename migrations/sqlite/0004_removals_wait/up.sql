@@ -1,5 +1,5 @@
 -- A removal that an adopted membership causes may wait for an admin's confirmation: `held`. SQLite cannot change a CHECK, so
--- the table is copied, row by row as it is.
+-- the table is copied, row by row as it is; its checks name no lists (0002 says why).
 CREATE TABLE deliveries_anew (
     position    INTEGER PRIMARY KEY,
     id          TEXT NOT NULL UNIQUE,
@@ -7,10 +7,10 @@ CREATE TABLE deliveries_anew (
     account     TEXT,
     connector   TEXT NOT NULL,
     entitlement TEXT NOT NULL,
-    action      TEXT NOT NULL CHECK (action IN ('add', 'remove')),
+    action      TEXT NOT NULL CHECK (action = 'add' OR action = 'remove'),
     grant_id    TEXT,
     request     TEXT,
-    state       TEXT NOT NULL CHECK (state IN ('held', 'queued', 'done', 'failing')),
+    state       TEXT NOT NULL CHECK (state = 'held' OR state = 'queued' OR state = 'done' OR state = 'failing'),
     queued_at   INTEGER NOT NULL,
     queued_seq  INTEGER NOT NULL,
     done_at     INTEGER,
