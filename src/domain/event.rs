@@ -16,7 +16,7 @@ use super::{
     delivery::Delivery,
     grant::Grant,
     group::Entitlement,
-    id::{CommandId, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, TeamId, TokenId},
+    id::{CommandId, ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, TeamId, TokenId},
     person::{Person, Team},
     request::{Approval, Request},
     standing::{Cause, Departure, HeldChange},
@@ -260,6 +260,14 @@ pub enum Change {
         /// Why.
         error: String,
     },
+    /// An admin let the removals that adoptions cause at a connector go: those that waited and those to come.
+    #[serde(rename = "removals.confirmed")]
+    RemovalsConfirmed {
+        /// Where.
+        connector: ConnectorName,
+        /// How many waited.
+        waited: u64,
+    },
     /// A person joined or came back; who they are is personal text.
     #[serde(rename = "person.added")]
     PersonAdded {
@@ -457,6 +465,7 @@ impl Change {
             Self::DeliveryQueued { .. } => "delivery.queued",
             Self::DeliveryDone { .. } => "delivery.done",
             Self::DeliveryFailing { .. } => "delivery.failing",
+            Self::RemovalsConfirmed { .. } => "removals.confirmed",
             Self::PersonAdded { .. } => "person.added",
             Self::PersonChanged { .. } => "person.changed",
             Self::PersonLeft { .. } => "person.left",
@@ -477,6 +486,7 @@ impl Change {
         "grant.extended", "grant.revoked", "grant.expired", "grant.ending", "grant.flagged", "grant.kept", "grant.moved", "grant.adopted", "block.lifted", "delivery.queued",
         "delivery.done", "delivery.failing", "person.added", "person.changed", "person.left", "team.changed",
         "team.removed", "endings.held", "endings.confirmed", "endings.withdrawn", "policy.loaded", "policy.load_failed", "token.created", "token.revoked", "freeze.set", "refused",
+        "removals.confirmed",
     ];
 
     /// How it came out.
@@ -565,6 +575,7 @@ impl Change {
             | Self::EndingsWithdrawn { .. }
             | Self::PolicyLoadFailed { .. }
             | Self::FreezeSet { .. }
+            | Self::RemovalsConfirmed { .. }
             | Self::Refused { .. } => EventIndex::default(),
         }
     }

@@ -1,6 +1,6 @@
 //! What a batch reads inside its transaction: first what its commands name, then what that leads to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::{prelude::*, result::Error as DieselError};
 
@@ -10,14 +10,14 @@ use super::{
     read::StoreError,
     row_standing::{GroupLifeRow, HeldEndingsRow},
     row::{ApprovalRow, BlockRow, DeliveryRow, GrantRow, IdempotencyRow, RequestRow, TokenRow},
-    schema::{ActiveGrant, PendingRequest, approvals, blocks, deliveries, grants, group_lives, held_endings, idempotency, requests, tokens},
+    schema::{ActiveGrant, HeldRemoval, PendingRequest, approvals, blocks, deliveries, grants, group_lives, held_endings, idempotency, removals_confirmed, requests, tokens},
     writer::{Writer, store_error},
 };
 use crate::domain::{
     delivery::Delivery,
     duration::Duration,
     grant::Grant,
-    id::{DeliveryId, GrantId, GroupId, PersonId, RequestId, TokenId},
+    id::{ConnectorName, DeliveryId, GrantId, GroupId, PersonId, RequestId, TokenId},
     request::{Approval, Request},
     standing::{Departure, HeldEndings, HeldState},
     time::Time,
@@ -50,6 +50,10 @@ pub struct Around {
     pub groups: BTreeSet<GroupId>,
     /// Groups whose pending requests are needed.
     pub pending_of: BTreeSet<GroupId>,
+    /// Whether the connectors are needed where removals that adoptions cause were confirmed.
+    pub confirmed: bool,
+    /// Connectors whose removals that wait for confirmation are to be counted.
+    pub waiting_at: BTreeSet<ConnectorName>,
 }
 
 /// The rows found.
@@ -71,6 +75,10 @@ pub struct Loaded {
     pub blocks: Vec<Block>,
     /// Endings that wait for a person; the outer none was not asked for.
     pub held: Option<Option<HeldEndings>>,
+    /// Where removals that adoptions cause were confirmed, when it was asked for.
+    pub confirmed: Option<BTreeSet<ConnectorName>>,
+    /// How many removals wait for confirmation, by connector.
+    pub waiting: BTreeMap<ConnectorName, u64>,
 }
 
 fn texts<T: ToString>(ids: &BTreeSet<T>) -> Vec<String> {
@@ -195,6 +203,15 @@ impl Writer {
                 .load(c))
             .map_err(store_error)?;
             into.requests.extend(valid::<_, Request>(rows)?);
+        }
+        if around.confirmed {
+            let rows: Vec<String> = on!(db, c => removals_confirmed::table.select(removals_confirmed::connector).load(c)).map_err(store_error)?;
+            into.confirmed = Some(rows.iter().filter_map(|name| ConnectorName::parse(name).ok()).collect());
+        }
+        for connector in &around.waiting_at {
+            let count: i64 = on!(db, c => deliveries::table.filter(HeldRemoval).filter(deliveries::connector.eq(connector.as_str())).count().get_result(c))
+                .map_err(store_error)?;
+            into.waiting.insert(connector.clone(), u64::try_from(count).unwrap_or(0));
         }
         Ok(())
     }

@@ -14,9 +14,9 @@ use super::{
     db::{Db, on},
     row_standing::{GroupLifeRow, HeldEndingsRow, NoticeRow, on_change_word, standing_columns},
     row::{ApprovalRow, BlockRow, DeliveryRow, GrantRow, PersonRow, RequestRow, TeamRow, TokenRow, entitlements_text},
-    schema::{approvals, blocks, deliveries, grants, group_lives, held_endings, notices, people, requests, teams, tokens},
+    schema::{HeldRemoval, approvals, blocks, deliveries, grants, group_lives, held_endings, notices, people, removals_confirmed, requests, teams, tokens},
 };
-use crate::domain::{person::PersonStatus, time::Time};
+use crate::domain::{delivery::DeliveryState, person::PersonStatus, time::Time};
 
 diesel::define_sql_function! {
     /// Writes the projected rows of a batch (`migrations/postgres/0002_project_a_batch`): JSON arrays of rows, keyed by column.
@@ -204,6 +204,15 @@ fn update(db: &mut Db, change: &RowChange) -> Result<(), DieselError> {
         RowChange::GrantEnded { id, status, at, seq } => one_row(on!(db, c => diesel::update(grants::table.filter(grants::id.eq(id.to_string())))
             .set((grants::status.eq(status.as_str()), grants::ended_at.eq(at.micros()), grants::ended_seq.eq(*seq)))
             .execute(c))?),
+        RowChange::RemovalsConfirmed { connector, seq } => {
+            on!(db, c => diesel::insert_into(removals_confirmed::table)
+                .values((removals_confirmed::connector.eq(connector.as_str()), removals_confirmed::seq.eq(*seq)))
+                .execute(c))?;
+            on!(db, c => diesel::update(deliveries::table.filter(HeldRemoval).filter(deliveries::connector.eq(connector.as_str())))
+                .set(deliveries::state.eq(DeliveryState::Queued.as_str()))
+                .execute(c))
+            .map(drop)
+        }
         RowChange::PersonPut { id, status, person, seq } => {
             let word = if *status == PersonStatus::Active { "active" } else { "left" };
             let data = person.as_ref().and_then(|p| serde_json::to_string(p).ok());

@@ -91,6 +91,7 @@ pub const ROUTES: &[Route] = &[
     get("/policy", Browser),
     get("/policy/what-if", AuditorOrAdmin),
     post("/policy/endings/{seq}/confirm", Browser),
+    post("/policy/confirm-removals", Browser),
     get("/docs", Browser),
 ];
 
@@ -168,6 +169,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/policy").read(ui::policy::page))
         .service(r("/policy/what-if").read(ui::policy::what_if))
         .service(r("/policy/endings/{seq}/confirm").write(ui::endings::confirm))
+        .service(r("/policy/confirm-removals").write(ui::removals::confirm))
         .service(r("/docs").read(ui::docs::page));
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Decided, Intents, Recorder, World};
+use super::{Decided, Intents, Recorder, World, hold_first};
 use crate::policy::PolicySet;
 use crate::domain::{
     commit::Commit,
@@ -100,6 +100,7 @@ fn carry_over(world: &World<'_>, next: &PolicySet, incarnation: &dyn Fn(&GroupId
                 let intents = Intents { world, grant: grant.id, person: &grant.person, request: grant.request, seq: recorder.seq() };
                 let mut deliveries = intents.queue(DeliveryAction::Remove, &gone, ids);
                 deliveries.extend(intents.queue(DeliveryAction::Add, &come, ids));
+                hold_first(world, grant, &mut deliveries);
                 let carried = Grant { group: group.id.clone(), incarnation: incarnation(&group.id), entitlements: group.entitlements.clone(), ..grant.clone() };
                 let told = format!("the group {old} is called {} now", group.id);
                 recorder.record(
@@ -144,6 +145,7 @@ fn bring_up_to_date(
             let intents = Intents { world, grant: grant.id, person, request: grant.request, seq: recorder.seq() };
             let mut deliveries = intents.queue(DeliveryAction::Remove, &gone, ids);
             deliveries.extend(intents.queue(DeliveryAction::Add, &come, ids));
+            hold_first(world, grant, &mut deliveries);
             carried.insert(grant.id, after);
             recorder.record(
                 Change::DeliveryQueued {
