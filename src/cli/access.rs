@@ -187,7 +187,7 @@ pub async fn grants(context: &Context, command: GrantsCommand) -> Outcome {
             let filter = GrantFilter { people: person.map(|p| [p].into()), groups: group.map(|g| [g].into()), at: Some(at), ..GrantFilter::default() };
             let found = reader.grants(filter, Page { before: None, limit }).await.map_err(|e| e.to_string())?;
             context.print(&found.items, || {
-                let mut text: Vec<String> = found.items.iter().map(|g| format!("{}  {:<28} {:<32} until {}", g.id, g.person, g.group, g.ends_at)).collect();
+                let mut text: Vec<String> = found.items.iter().map(|g| format!("{}  {:<28} {:<32} until {}{}", g.id, g.person, g.group, g.ends_at, g.standing.as_ref().map(|s| format!("  ({})", s.fate.as_str())).unwrap_or_default())).collect();
                 text.push(format!("{} held at {at}{}", found.items.len(), if found.next.is_some() { ", and more: raise --limit" } else { "" }));
                 text.join("\n")
             });

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use bandpass::{
     domain::{
-        command::{Answer, Command},
+        actor::Actor,
+        command::{Answer, Command, Envelope},
+        commit::Commit,
+        id::CommandId,
         grant::{Grant, GrantStatus},
         refusal::Refusal,
         request::RequestStatus::{Granted, Pending},
@@ -12,6 +15,7 @@ use bandpass::{
         time::Time,
     },
     jobs::reconsider::Passed,
+    ledger::fresh_id,
     store::read::{AuditFilter, Page},
 };
 
@@ -342,6 +346,34 @@ fn what_one_change_ends_in_masses_waits_for_another_admin() {
         let mut reviewer = house.reviewer(0.2);
         assert_eq!(reviewer.once().await.unwrap(), Passed { decided: 8, changed: 8, waiting: 0 });
         assert_eq!(house.grant(&grants[0]).await.standing.unwrap().fate, Fate::Ending);
+        house.leave().await;
+    });
+}
+
+#[test]
+fn who_made_the_change_does_not_confirm_what_it_ends() {
+    on_both("effect_author", |house: House| async move {
+        let people = PEOPLE.replace("id = \"ada\"", "id = \"ada\"\nemail = \"ada@house.example\"").replace("id = \"omar\"\nname = \"Omar\"\nteam = \"owners\"", "id = \"omar\"\nname = \"Omar\"\nteam = \"admins\"");
+        let more: String = (0..8).map(|n| format!("[[person]]\nid = \"p{n}\"\nname = \"P{n}\"\nteam = \"ops\"\nemployment = \"permanent\"\n")).collect();
+        house.import(&format!("{people}{more}")).await;
+        for n in 0..8 {
+            house.ask_for(&format!("p{n}"), "instant", "30d").await.unwrap();
+        }
+        let files = without_rule_for_ops("");
+        let ledger = &house.core.ledger;
+        let set = bandpass::policy::check(&files, &ledger.known(), "UTC").set.unwrap();
+        let commit = Commit { id: "a".repeat(40), author: "Ada".to_owned(), author_email: "Ada@house.example".to_owned(), subject: "less".to_owned() };
+        let origin = ("repository".to_owned(), Some(commit));
+        ledger.load_policy_over(ledger.revision(), Actor::system("policy"), set, files, origin).await.unwrap().answer.unwrap();
+        assert_eq!(house.reviewer(0.2).once().await.unwrap().waiting, 8);
+        let held = house.core.reader.newest_held_endings().await.unwrap().unwrap();
+        assert_eq!(held.of.author.as_ref().map(|a| a.as_str()), Some("ada"));
+        let confirm = || Command::ConfirmEndings { held: held.seq, reason: "it is right".to_owned() };
+        assert!(matches!(house.run("ada", confirm()).await.unwrap_err(), Refusal::NotAllowed { .. }));
+        let operator = Envelope { id: CommandId(fresh_id()), actor: Actor::Operator { user: "root".to_owned() }, command: confirm(), idempotency: None };
+        assert!(matches!(ledger.execute(operator).await.unwrap().answer.unwrap_err(), Refusal::NotAllowed { .. }), "a person confirms");
+        house.run("omar", confirm()).await.unwrap();
+        assert_eq!(house.reviewer(0.2).once().await.unwrap().changed, 8);
         house.leave().await;
     });
 }

@@ -45,6 +45,9 @@ pub(super) fn confirm(world: &World<'_>, actor: &Actor, held: i64, why: &str, mu
     let Some(waiting) = world.state.held.as_ref().filter(|h| h.seq == held) else {
         return Err(Refusal::Stale { what: "what waits for confirmation".to_owned() });
     };
+    if waiting.of.policy_revision != world.snapshot.in_force {
+        return Err(Refusal::Stale { what: "the policy in force".to_owned() });
+    }
     if waiting.of.author.as_ref() == Some(person) {
         return not_allowed("you made this change: another admin confirms what it ends");
     }

@@ -76,14 +76,22 @@ pub(super) fn load(
         .collect();
     bring_up_to_date(world, &changed, &mut recorder, ids);
     let incarnation = |group: &GroupId| if began.contains(group) { born } else { world.snapshot.incarnation(group) };
-    carry_over(world, next, &incarnation, &mut recorder, ids);
+    carry_over(world, next, (&changed, &incarnation), &mut recorder, ids);
     Ok(recorder.done())
 }
 
 /// Grants of a group that has another id now go on under it (`formerly`). Whoever holds both keeps both: the old one is of a
 /// group that is gone.
-fn carry_over(world: &World<'_>, next: &PolicySet, incarnation: &dyn Fn(&GroupId) -> i64, recorder: &mut Recorder<'_>, ids: &mut dyn IdSource) {
+fn carry_over(
+    world: &World<'_>,
+    next: &PolicySet,
+    (changed, incarnation): (&BTreeMap<&GroupId, &[Entitlement]>, &dyn Fn(&GroupId) -> i64),
+    recorder: &mut Recorder<'_>,
+    ids: &mut dyn IdSource,
+) {
     let mut moved: BTreeSet<(PersonId, GroupId)> = BTreeSet::new();
+    // What each person's grants bring, as far as this load has changed it already.
+    let mut carried: BTreeMap<&PersonId, BTreeMap<GrantId, Vec<Entitlement>>> = BTreeMap::new();
     for group in next.groups().values() {
         for old in group.formerly.iter().filter(|old| next.group(old.as_str()).is_none()) {
             let mut grants: Vec<&Grant> = world.state.holders(old).collect();
@@ -93,10 +101,13 @@ fn carry_over(world: &World<'_>, next: &PolicySet, incarnation: &dyn Fn(&GroupId
                 if world.state.live_grant(&grant.person, &group.id).is_some() || !moved.insert(key) {
                     continue;
                 }
-                let others: BTreeSet<&Entitlement> =
-                    world.state.live_grants(&grant.person).filter(|g| g.id != grant.id).flat_map(|g| &g.entitlements).collect();
+                let brings = |g: &Grant| changed.get(&g.group).map_or_else(|| g.entitlements.clone(), |e| e.to_vec());
+                let of_person = carried.entry(&grant.person).or_insert_with(|| world.state.live_grants(&grant.person).map(|g| (g.id, brings(g))).collect());
+                of_person.insert(grant.id, Vec::new());
+                let others: BTreeSet<&Entitlement> = of_person.values().flatten().collect();
                 let gone = missing(&grant.entitlements, &group.entitlements, &others);
                 let come = missing(&group.entitlements, &grant.entitlements, &others);
+                of_person.insert(grant.id, group.entitlements.clone());
                 let intents = Intents { world, grant: grant.id, person: &grant.person, request: grant.request, seq: recorder.seq() };
                 let mut deliveries = intents.queue(DeliveryAction::Remove, &gone, ids);
                 deliveries.extend(intents.queue(DeliveryAction::Add, &come, ids));
