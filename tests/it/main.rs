@@ -6,6 +6,7 @@
 mod support;
 
 mod architecture;
+mod audit_filters;
 mod git_source;
 mod house;
 mod lifecycle;
