@@ -1,14 +1,20 @@
 //! Queries of the audit log over HTTP with an auditor's token, and its page, over ten million events.
 //!
 //! `BANDPASS_BENCH_EVENTS` sets how many events (10,000,000), `BANDPASS_BENCH_QUERIES` how many queries of each shape (200),
-//! `BANDPASS_BENCH_DATABASE` picks `sqlite` or `postgres`. The files lie below the temporary folder: 8 to 12 GB.
+//! `BANDPASS_BENCH_DATABASE` picks `sqlite` or `postgres`. The files lie below the temporary folder: 8 to 12 GB, and go with the
+//! run. `BANDPASS_BENCH_FILLED` names a folder with the SQLite file of an earlier run (kept by `BANDPASS_TEST_KEEP`): it is asked
+//! again instead of another being made.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 use bandpass::domain::time::Time;
 
 use super::{
-    audit_fill::{self, Filled, GROUPS, PEOPLE, SPAN},
+    audit_fill::{self, GROUPS, PEOPLE, SPAN},
     number,
     support::{
         database::Database,
@@ -27,10 +33,14 @@ const BUDGET: f64 = 50.0;
 pub fn run() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let wanted = std::env::var("BANDPASS_BENCH_DATABASE").unwrap_or_default();
+    if let Some(filled) = std::env::var_os("BANDPASS_BENCH_FILLED").map(PathBuf::from) {
+        runtime.block_on(again(&filled));
+        return;
+    }
     if wanted != "postgres" {
         let folder = Folder::new("bandpass_bench");
         let database = Database::sqlite(folder.path());
-        runtime.block_on(one(&folder, &database));
+        runtime.block_on(one(folder.path(), &database));
     }
     if wanted != "sqlite" {
         if let Some(why) = postgres::missing() {
@@ -40,7 +50,7 @@ pub fn run() {
         let server = Arc::new(Postgres::start(&["shared_buffers=256MB", "max_wal_size=2GB"]));
         let folder = Folder::new("bandpass_bench");
         let database = Database::postgres(server);
-        runtime.block_on(one(&folder, &database));
+        runtime.block_on(one(folder.path(), &database));
     }
 }
 
@@ -137,9 +147,21 @@ impl Row {
     }
 }
 
-async fn one(folder: &Folder, database: &Database) {
-    organisation::write(folder.path(), Size { people: PEOPLE, instant: GROUPS, asked: 0, asked_twice: 0 });
-    let mut service = Service::new(&program(env!("CARGO_BIN_EXE_bandpass")), folder.path(), "run", database);
+/// Asks the database of an earlier run.
+async fn again(folder: &Path) {
+    let database = Database::sqlite(folder);
+    let mut service = Service::new(&program(env!("CARGO_BIN_EXE_bandpass")), folder, "run", &database);
+    let started = service.start().await;
+    let token = service.tokens(&[organisation::person(1)], "read,audit").remove(0);
+    let number = |column: &str| i64::try_from(database.count(&format!("SELECT CAST({column} AS TEXT) AS line FROM head"))).expect("a number");
+    println!("\n## audit, SQLite: {} events of an earlier run; start to ready {:.2} s\n", number("seq"), started.as_secs_f64());
+    ask_all(&service, number("at"), &token).await;
+    service.stop();
+}
+
+async fn one(folder: &Path, database: &Database) {
+    organisation::write(folder, Size { people: PEOPLE, instant: GROUPS, asked: 0, asked_twice: 0 });
+    let mut service = Service::new(&program(env!("CARGO_BIN_EXE_bandpass")), folder, "run", database);
     if matches!(database, Database::Postgres { .. }) {
         service.must(&["db", "migrate"]);
     }
@@ -157,7 +179,7 @@ async fn one(folder: &Folder, database: &Database) {
         filled.indexes,
         started.as_secs_f64()
     );
-    ask_all(&service, &filled, &token).await;
+    ask_all(&service, filled.last, &token).await;
     service.stop();
 }
 
@@ -170,7 +192,7 @@ async fn sign_in(service: &Service) -> String {
     cookie.unwrap_or_else(|| panic!("no cookie: {}", answer.shown()))
 }
 
-async fn ask_all(service: &Service, filled: &Filled, token: &str) {
+async fn ask_all(service: &Service, last: i64, token: &str) {
     let wanted = number("BANDPASS_BENCH_QUERIES", 200);
     let cookie = sign_in(service).await;
     let authorization = format!("Bearer {token}");
@@ -187,7 +209,7 @@ async fn ask_all(service: &Service, filled: &Filled, token: &str) {
     println!("| floor: /healthz over the same connection | {wanted} | | {:.2} | {:.2} | {:.2} | |", floor.at(0.5), floor.at(0.99), floor.at(1.0));
     let mut missed = Vec::new();
     for (index, shape) in SHAPES.iter().enumerate() {
-        let mut any = Any { random: Random::new(17 + index as u64), last: filled.last };
+        let mut any = Any { random: Random::new(17 + index as u64), last };
         let mut row = Row { millis: Vec::new(), found: 0 };
         while row.millis.len() < wanted {
             let query = (shape.ask)(&mut any);
