@@ -12,6 +12,7 @@ mod house;
 mod lifecycle;
 mod matrix;
 mod model;
+mod policy_diff;
 mod real_org;
 mod replay;
 mod sample;
