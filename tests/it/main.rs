@@ -5,6 +5,7 @@
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod support;
 
+mod adopt;
 mod architecture;
 mod audit_filters;
 mod git_source;
@@ -12,8 +13,11 @@ mod house;
 mod lifecycle;
 mod matrix;
 mod model;
+mod policy_diff;
 mod real_org;
 mod replay;
 mod sample;
+mod sampled;
 mod tamper;
 mod target;
+mod upgrade;
