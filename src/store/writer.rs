@@ -175,10 +175,12 @@ impl Writer {
         for set in &rows.policy_sets {
             self.store_policy_set(set)?;
         }
+        let steps = project::Steps::of(&rows.changes);
+        let mut first_is_written = false;
         if !rows.events.is_empty() {
-            append::append(&mut self.db, before, after, &rows.events, &rows.private)?;
+            first_is_written = append::append(&mut self.db, before, after, (&rows.events, &rows.private), &steps)?;
         }
-        project::apply(&mut self.db, &rows.changes)?;
+        steps.apply(&mut self.db, first_is_written)?;
         for row in &rows.idempotency {
             on!(&mut self.db, c => diesel::insert_into(idempotency::table).values(row).on_conflict_do_nothing().execute(c))?;
         }
