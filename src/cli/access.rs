@@ -101,7 +101,7 @@ pub async fn request(context: &Context, arguments: RequestArguments) -> Outcome 
         }];
         if decision.effect == Effect::Deny {
             text.extend(decision.reasons.iter().map(|r| format!("  {}{}", r.rule.as_ref().map(|n| format!("\"{n}\" ")).unwrap_or_default(), r.text)));
-            text.extend(decision.suggestions.iter().map(|s| format!("  what would change it: {}", s.text())));
+            text.extend(decision.suggestions.iter().map(|s| format!("  what would change it: {}", s.text)));
         }
         text.push(format!("request {}", request.id));
         text.join("\n")

@@ -197,7 +197,7 @@ fn explain(context: &Context, person: &PersonId, group: &GroupId, duration: Opti
             None => format!("  {}", r.text),
         }));
         text.push(format!("  {} guardrails evaluated, {} forbid", decision.guardrails_evaluated, decision.guardrails.len()));
-        text.extend(decision.suggestions.iter().map(|s| format!("  what would change it: {}", s.text())));
+        text.extend(decision.suggestions.iter().map(|s| format!("  what would change it: {}", s.text)));
         text.join("\n")
     });
     Ok(if decision.effect == Effect::Deny { Done::No } else { Done::Yes })

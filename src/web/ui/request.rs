@@ -52,8 +52,8 @@ fn says(caller: &Known, preview: &Preview, now: crate::domain::time::Time) -> Sa
         Effect::Deny => Says {
             kind: "no",
             told: "Not for you".to_owned(),
-            detail: words::why_not(snapshot, d),
-            steps: d.suggestions.iter().skip(1).map(|s| words::suggestion(snapshot, s)).collect(),
+            detail: words::why_not(d),
+            steps: d.suggestions.iter().skip(1).map(|s| s.text.clone()).collect(),
             button: "Ask all the same",
         },
     }
@@ -240,13 +240,13 @@ pub async fn show(state: Data<AppState>, caller: Known, id: Path<String>) -> Res
     let detail = match request.status {
         RequestStatus::Pending => format!("{} can answer.", words::capital(&words::some_names(snapshot, &asked))),
         RequestStatus::Denied => match &decision {
-            Some(d) if d.effect == Effect::Deny => words::why_not(snapshot, d),
+            Some(d) if d.effect == Effect::Deny => words::why_not(d),
             _ => words::capital(&reason.unwrap_or_default()),
         },
         _ => words::capital(&reason.unwrap_or_default()),
     };
     let reasons = decision.iter().flat_map(|d| &d.reasons).map(|r| (r.rule.clone().unwrap_or_default(), words::capital(&r.text))).collect();
-    let hints = decision.iter().filter(|_| request.status == RequestStatus::Denied).flat_map(|d| d.suggestions.iter().skip(1)).map(|s| words::suggestion(snapshot, s)).collect();
+    let hints = decision.iter().filter(|_| request.status == RequestStatus::Denied).flat_map(|d| d.suggestions.iter().skip(1)).map(|s| s.text.clone()).collect();
     let deliveries: Vec<DeliveryView> = deliveries
         .iter()
         .map(|d| {
