@@ -97,6 +97,24 @@ pub struct RuleFinding {
     pub conditions: Vec<ConditionFinding>,
 }
 
+impl RuleFinding {
+    /// What became of it, to stand behind its name: "decides: you have it at once".
+    pub fn told(&self) -> &'static str {
+        let asks = self.conditions.iter().any(|c| c.part == Part::Stage);
+        match (self.outcome, asks) {
+            (RuleOutcome::Decides, true) => "decides: people are asked",
+            (RuleOutcome::Decides, false) => "decides: you have it at once",
+            (RuleOutcome::Overruled, _) => "would decide, but something stronger stands in the way",
+            (RuleOutcome::Passed, _) => "does not fit",
+            (RuleOutcome::TooShort, _) => "fits you, but gives less time than you ask for",
+            (RuleOutcome::Closed, _) => "stays closed: a stricter rule above it fits you, and gives less time than you ask for",
+            (RuleOutcome::Failed, _) => "could not be evaluated, so nothing is granted",
+            (RuleOutcome::Birthright, _) => "gives membership without asking, and decides no request",
+            (RuleOutcome::Unreached, _) => "is not needed: the answer was found above it",
+        }
+    }
+}
+
 /// What a guardrail says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -65,7 +65,7 @@ fn revision(files: &BTreeMap<&str, &str>, timezone: &str) -> PolicyRevision {
 pub const PARSING_STACK: usize = 256 * 1024 * 1024;
 
 /// Checks every file as one set and compiles it. `timezone` is an IANA name for `hour` and `weekday`. Files below `org/`
-/// `README.md` and `proofs.toml` decide nothing and are ignored.
+/// and `tests/`, `README.md` and `proofs.toml` decide nothing and are ignored.
 ///
 /// Parsing happens on a thread of its own with a large stack; a parser that panics makes the set unusable, and harms nothing else.
 pub fn check(files: &PolicyFiles, known: &Known, timezone: &str) -> Checked {
@@ -102,7 +102,7 @@ fn compile(files: &PolicyFiles, known: &Known, timezone: &str, forgiven: &[&str]
         problems.push(plain("", "BP050", Severity::Error, format!("{} files: at most {MAX_FILES} are read", files.len()), None));
     }
     for (path, bytes) in files.iter().take(MAX_FILES) {
-        if path.starts_with("org/") || path.ends_with("README.md") || path == "proofs.toml" {
+        if path.starts_with("org/") || path.starts_with("tests/") || path.ends_with("README.md") || path == "proofs.toml" {
             continue;
         }
         if bytes.len() > MAX_FILE {

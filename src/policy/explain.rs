@@ -185,7 +185,7 @@ fn told(engine: &Engine, explanation: &Explanation, lines: &mut Vec<String>) {
         lines.push("The group has no rule, so nobody can get it".to_owned());
     }
     for rule in &explanation.rules {
-        lines.push(format!("Rule \"{}\" {}", rule.rule, words::outcome(rule)));
+        lines.push(format!("Rule \"{}\" {}", rule.rule, rule.told()));
         for condition in &rule.conditions {
             let mark = match condition.holds {
                 Holds::Yes => '+',
@@ -200,10 +200,14 @@ fn told(engine: &Engine, explanation: &Explanation, lines: &mut Vec<String>) {
     for guardrail in &explanation.guardrails {
         let (mark, says) = match guardrail.verdict {
             GuardrailVerdict::Forbids => ('-', "forbids it"),
-            GuardrailVerdict::Failed => ('!', "could not be evaluated, so it forbids it"),
-            GuardrailVerdict::Passes => ('+', "does not apply"),
+            GuardrailVerdict::Failed => ('!', "could not be evaluated for you, so it forbids it"),
+            GuardrailVerdict::Passes => continue,
         };
         lines.push(format!("{mark} Guardrail {} {says}: {}", guardrail.id, guardrail.reason));
+    }
+    let passing: Vec<&str> = explanation.guardrails.iter().filter(|g| g.verdict == GuardrailVerdict::Passes).map(|g| g.id.as_str()).collect();
+    if !passing.is_empty() {
+        lines.push(format!("+ Guardrails that do not forbid it: {}", passing.join(", ")));
     }
     for conflict in &explanation.conflicts {
         let titles = |groups: &[crate::domain::id::GroupId]| groups.iter().map(|g| engine.names.group(g.as_str())).collect::<Vec<_>>().join(" and ");

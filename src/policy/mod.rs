@@ -11,6 +11,7 @@ pub mod diff;
 mod evaluate;
 pub mod examples;
 pub mod explain;
+pub mod fixture;
 pub mod formats;
 mod group_file;
 pub mod names;

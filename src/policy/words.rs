@@ -4,7 +4,6 @@ use super::names::Names;
 use crate::domain::{
     decision::{Decision, Effect, Inquiry},
     duration::Duration,
-    explanation::{Part, RuleFinding, RuleOutcome},
     group::{Rule, Stage, Then, Who},
 };
 
@@ -132,7 +131,7 @@ pub fn condition(names: &Names, source: &str) -> String {
     }
     let word = |t: &str| !t.is_empty() && t.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if let Some(name) = text.strip_prefix("principal has ").filter(|a| word(a)) {
-        return format!("your {} to be on record", attribute(name));
+        return format!("\"{}\" to be on record for you", attribute(name));
     }
     if let Some((name, value)) = text.strip_prefix("principal.").and_then(|t| t.split_once(".contains(")) {
         if let Some(value) = quoted(value, "", ")").filter(|_| word(name)) {
@@ -192,22 +191,6 @@ pub(super) fn why_it_decides(names: &Names, rule: &Rule) -> String {
     match rule.then {
         Then::Approve => format!("asks {}, for {} at most", stages(names, &rule.stages), rule.max.in_words()),
         Then::Grant | Then::Always => format!("gives it at once, for {} at most", rule.max.in_words()),
-    }
-}
-
-/// What became of a rule: "decides: you have it at once".
-pub fn outcome(finding: &RuleFinding) -> &'static str {
-    let asks = finding.conditions.iter().any(|c| c.part == Part::Stage);
-    match (finding.outcome, asks) {
-        (RuleOutcome::Decides, true) => "decides: people are asked",
-        (RuleOutcome::Decides, false) => "decides: you have it at once",
-        (RuleOutcome::Overruled, _) => "would decide, but something stronger stands in the way",
-        (RuleOutcome::Passed, _) => "does not fit",
-        (RuleOutcome::TooShort, _) => "fits you, but gives less time than you ask for",
-        (RuleOutcome::Closed, _) => "stays closed: a stricter rule above it fits you, and gives less time than you ask for",
-        (RuleOutcome::Failed, _) => "could not be evaluated, so nothing is granted",
-        (RuleOutcome::Birthright, _) => "gives membership without asking, and decides no request",
-        (RuleOutcome::Unreached, _) => "is not needed: the answer was found above it",
     }
 }
 
