@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{Context, Done, Outcome, policy::{people, read, usable}};
 use crate::{
     clock,
-    policy::{examples::{self, Ancestors, ExampleReport}, fixture, render},
+    policy::{examples::{self, ExampleReport}, fixture, render},
 };
 
 pub(super) fn run(context: &Context, folder: Option<PathBuf>) -> Outcome {
@@ -15,8 +15,7 @@ pub(super) fn run(context: &Context, folder: Option<PathBuf>) -> Outcome {
     if !problems.is_empty() {
         return Err(problems.iter().map(render::text).collect::<Vec<_>>().join("\n\n"));
     }
-    let ancestors: Ancestors = directory.teams().keys().map(|t| (t.clone(), directory.ancestors(t).into_iter().collect())).collect();
-    let report = examples::run(&set, &cases, directory.teams(), &ancestors, clock::system()());
+    let report = examples::run(&set, &cases, directory.teams(), clock::system()());
     let failed = report.runs.iter().filter(|r| r.failure.is_some()).count();
     let runs: Vec<_> = report
         .runs

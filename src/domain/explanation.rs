@@ -110,7 +110,7 @@ impl RuleFinding {
             (RuleOutcome::Closed, _) => "stays closed: a stricter rule above it fits you, and gives less time than you ask for",
             (RuleOutcome::Failed, _) => "could not be evaluated, so nothing is granted",
             (RuleOutcome::Birthright, _) => "gives membership without asking, and decides no request",
-            (RuleOutcome::Unreached, _) => "is not needed: the answer was found above it",
+            (RuleOutcome::Unreached, _) => "is not read: the answer was found above it",
         }
     }
 }

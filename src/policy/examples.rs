@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Engine, PolicySet, explain, fixture::Case, group_file::Example, reader::nearest};
+use super::{Engine, PolicySet, explain, fixture::Case, group_file::Example, names::Names, reader::nearest};
 use crate::domain::{
     decision::{Decision, Effect, Inquiry},
     explanation::RuleOutcome,
@@ -33,6 +33,9 @@ pub struct ExampleRun {
     pub told: Vec<String>,
 }
 
+/// The teams of an organisation.
+pub type Teams = BTreeMap<TeamId, Team>;
+
 /// Every example and case of a set, and what none of them reaches.
 #[derive(Debug, Clone, Default)]
 pub struct ExampleReport {
@@ -48,17 +51,14 @@ pub struct ExampleReport {
     pub guardrails: usize,
 }
 
-/// All teams above each team, itself included.
-pub type Ancestors = BTreeMap<TeamId, BTreeSet<TeamId>>;
-
-/// Runs every example of the set, and every case. An unknown team fails where `ancestors` knows any.
-pub fn run(set: &Arc<PolicySet>, cases: &[Case], teams: &BTreeMap<TeamId, Team>, ancestors: &Ancestors, now: Time) -> ExampleReport {
+/// Runs every example of the set, and every case. A team that is not among `teams` fails, where there are any.
+pub fn run(set: &Arc<PolicySet>, cases: &[Case], teams: &Teams, now: Time) -> ExampleReport {
     let mut report = ExampleReport::default();
     // Nobody of the directory is needed: each example brings its person.
     let nobody: [Subject<'_>; 0] = [];
     let engine = Engine::new(Arc::clone(set), nobody).with_teams(teams.values());
     let decide = |group: &GroupId, example: &Example, now: Time| {
-        let (person, teams) = invented(example, ancestors)?;
+        let (person, teams) = invented(example, engine.names())?;
         let holds: BTreeSet<GroupId> = example.holds.iter().filter(|g| *g != group).cloned().collect();
         let decision = engine.explain_supposed(&Inquiry {
             subject: Subject { person: &person, teams: &teams },
@@ -76,13 +76,13 @@ pub fn run(set: &Arc<PolicySet>, cases: &[Case], teams: &BTreeMap<TeamId, Team>,
         let Some(group) = set.group(id.as_str()) else { continue };
         for example in examples {
             let Some((decision, told)) = decide(id, example, now) else { continue };
-            let failure = unknown_fact(example, set, ancestors).or_else(|| failure(example, &decision));
+            let failure = unknown_fact(example, set, teams).or_else(|| failure(example, &decision));
             report.runs.push(ExampleRun { name: None, group: id.clone(), file: group.file.clone(), line: example.line, failure, decision, told });
         }
     }
     for case in cases {
         let Some((decision, told)) = decide(&case.group, &case.example, case.at.unwrap_or(now)) else { continue };
-        let failure = unknown_fact(&case.example, set, ancestors)
+        let failure = unknown_fact(&case.example, set, teams)
             .or_else(|| failure(&case.example, &decision))
             .or_else(|| unsaid(&case.reasons, &decision, &told));
         let (name, group, file) = (Some(case.name.clone()), case.group.clone(), case.file.clone());
@@ -109,19 +109,19 @@ fn cover(set: &PolicySet, report: &mut ExampleReport) {
 }
 
 /// A fact that no person can have: the example would test nothing.
-fn unknown_fact(example: &Example, set: &PolicySet, ancestors: &Ancestors) -> Option<String> {
+fn unknown_fact(example: &Example, set: &PolicySet, teams: &Teams) -> Option<String> {
     let attributes = super::cedar::BUILT_IN.iter().copied().chain(set.attributes.keys().map(String::as_str));
     if let Some(name) = example.person.keys().find(|name| !attributes.clone().any(|a| a == name.as_str())) {
         let near = nearest(name, attributes).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
         return Some(format!("people have no attribute `{name}`{near}"));
     }
-    let teams = ["team", "teams"].into_iter().filter_map(|key| example.person.get(key)).flat_map(|value| match value {
+    let named = ["team", "teams"].into_iter().filter_map(|key| example.person.get(key)).flat_map(|value| match value {
         AttributeValue::Text(team) => vec![team.as_str()],
         AttributeValue::Set(teams) => teams.iter().map(String::as_str).collect(),
         _ => Vec::new(),
     });
-    let strange = teams.into_iter().find(|team| !ancestors.is_empty() && !ancestors.keys().any(|t| t.as_str() == *team))?;
-    let near = nearest(strange, ancestors.keys().map(TeamId::as_str)).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+    let strange = named.into_iter().find(|team| !teams.is_empty() && !teams.keys().any(|t| t.as_str() == *team))?;
+    let near = nearest(strange, teams.keys().map(TeamId::as_str)).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
     Some(format!("there is no team `{strange}`{near}"))
 }
 
@@ -155,7 +155,7 @@ fn failure(example: &Example, decision: &Decision) -> Option<String> {
 }
 
 /// A person of the example's facts: a main team with its ancestors, built-in facts, and attributes for the rest.
-fn invented(example: &Example, ancestors: &Ancestors) -> Option<(Person, BTreeSet<TeamId>)> {
+fn invented(example: &Example, names: &Names) -> Option<(Person, BTreeSet<TeamId>)> {
     let text = |name: &str| match example.person.get(name) {
         Some(AttributeValue::Text(text)) => Some(text.clone()),
         _ => None,
@@ -164,7 +164,7 @@ fn invented(example: &Example, ancestors: &Ancestors) -> Option<(Person, BTreeSe
     if let Some(AttributeValue::Set(teams)) = example.person.get("teams") {
         direct.extend(teams.iter().filter_map(|t| TeamId::parse(t).ok()));
     }
-    let teams = direct.iter().flat_map(|t| ancestors.get(t).cloned().unwrap_or_else(|| BTreeSet::from([t.clone()]))).collect();
+    let teams = direct.iter().flat_map(|t| names.with_ancestors(t)).collect();
     let Some(id) = text("id").and_then(|id| PersonId::parse(&id).ok()).or_else(|| PersonId::parse("example-person").ok()) else { return None };
     let built_in = super::cedar::BUILT_IN;
     let person = Person {

@@ -13,7 +13,7 @@ use crate::domain::{
     decision::{Decision, Effect, Inquiry, ReasonKind, Remedy, Suggestion},
     duration::Duration,
     group::{Group, JustificationNeed, Then, Who},
-    id::GroupId,
+    id::{GroupId, TeamId},
     person::Subject,
 };
 
@@ -199,17 +199,22 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Teams and groups that rules name, and whose people would get a better answer with the same facts otherwise.
+    /// Teams and groups that rules name, and whose people would get a better answer with the same facts otherwise. Whoever may
+    /// ask already is told of groups alone: nobody changes teams to have something sooner.
     fn joining(&mut self) {
-        if self.decision.effect != Effect::Deny {
-            return;
-        }
-        let named = self.group.rules.iter().filter(|r| r.then != Then::Always).flat_map(|r| &r.who);
-        let strange = named.filter(|w| matches!(w, Who::Team(_) | Who::Group(_)) && !means(w, self.inquiry) && **w != Who::Group(self.inquiry.group.clone()));
-        let named: BTreeSet<&Who> = strange.collect();
+        let denied = self.decision.effect == Effect::Deny;
+        let rules = self.group.rules.iter().filter(|r| r.then != Then::Always);
+        let named = rules.clone().flat_map(|r| r.who.iter().cloned());
+        let in_conditions = rules.filter_map(|r| r.when.as_deref()).flat_map(named_in);
+        let useful = |who: &Who| match who {
+            Who::Team(_) => denied,
+            Who::Group(group) => *group != *self.inquiry.group,
+            _ => false,
+        };
+        let named: BTreeSet<Who> = named.chain(in_conditions).filter(|who| useful(who) && !means(who, self.inquiry)).collect();
         let mut found: Vec<(u8, Suggestion)> = Vec::new();
         for who in named.into_iter().take(MOST_TRIED) {
-            let (better, start) = match who {
+            let (better, start) = match &who {
                 Who::Team(team) => {
                     let mut person = self.inquiry.subject.person.clone();
                     person.teams.insert(team.clone());
@@ -227,7 +232,7 @@ impl Search<'_, '_> {
             let Some(Better { decision, justification }) = better else { continue };
             let start = if justification { format!("{start} and said why") } else { start };
             let text = format!("{start}, {}", words::would(&self.engine.names, &decision));
-            let suggestion = Suggestion { remedy: Remedy::Membership { who: who.clone() }, effect: Some(decision.effect), justification, text };
+            let suggestion = Suggestion { remedy: Remedy::Membership { who }, effect: Some(decision.effect), justification, text };
             found.push((rank(decision.effect), suggestion));
         }
         found.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
@@ -246,6 +251,17 @@ impl Search<'_, '_> {
         let fixes = self.decision.guardrails.iter().filter_map(|g| g.fix.clone());
         self.found.extend(fixes.map(|text| Suggestion { remedy: Remedy::Fix, effect: None, justification: false, text: text.trim_end_matches('.').to_owned() }));
     }
+}
+
+/// Groups and teams that a condition asks for: `context.holds.contains("x")`, `principal.teams.contains("x")`.
+fn named_in(when: &str) -> Vec<Who> {
+    let after = |before: &str, make: fn(&str) -> Option<Who>| {
+        let found = when.split(before).skip(1).filter_map(|rest| rest.split('"').next()).filter_map(make);
+        found.collect::<Vec<_>>()
+    };
+    let groups = after("context.holds.contains(\"", |id| GroupId::parse(id).ok().map(Who::Group));
+    let teams = after("principal.teams.contains(\"", |id| TeamId::parse(id).ok().map(Who::Team));
+    groups.into_iter().chain(teams).collect()
 }
 
 /// Numbers in a condition that speaks of the duration, as hours and as minutes, with what lies just below and above them:

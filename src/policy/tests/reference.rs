@@ -389,8 +389,13 @@ fn check_explanation(world: &World, ask: &Asking, decision: &Decision, explanati
     Ok(())
 }
 
+/// Compiling takes most of the time, so each drawn world is asked often. `PROPTEST_CASES` asks for more.
+fn cases() -> u32 {
+    if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default().cases } else { 24 }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_compiled_policy_decides_like_the_naive_one_and_explains_it(world in world(), asks in proptest::collection::vec(asking(), 12)) {
