@@ -6,6 +6,7 @@
 mod support;
 
 mod architecture;
+mod explain;
 mod git_source;
 mod house;
 mod lifecycle;
