@@ -65,7 +65,7 @@ pub(super) fn run(context: &Context, asked: &Explain) -> Outcome {
         };
         let title = engine.names().group(group.as_str());
         let mut text = vec![format!("{} asking for {title} for {}: {outcome}", subject.person.name, duration.in_words()), String::new()];
-        text.extend(explain::lines(&engine, &decision).into_iter().map(|line| format!("  {line}")));
+        text.extend(explain::lines(&decision).into_iter().map(|line| format!("  {line}")));
         text.push(String::new());
         text.push("By policy alone. What somebody holds is said with --holds; blocks, the freeze switch and missing approvers are known to the service.".to_owned());
         text.join("\n")

@@ -69,7 +69,7 @@ pub fn run(set: &Arc<PolicySet>, cases: &[Case], teams: &Teams, now: Time) -> Ex
             holds: &holds,
             break_glass: false,
         });
-        let told = explain::lines(&engine, &decision);
+        let told = explain::lines(&decision);
         Some((decision, told))
     };
     for (id, examples) in &set.examples {

@@ -3,6 +3,8 @@
 //! A decision stops at the rule that decides; this goes on. It is made where somebody will read it: for previews, and for
 //! whatever is not a grant. The same [`Reading`] walks the rules, so both come to the same outcome.
 
+use std::collections::BTreeSet;
+
 use super::{
     Engine, Facts,
     cedar::Condition,
@@ -164,10 +166,10 @@ fn check(guardrail: &Guardrail, decision: &Decision) -> GuardrailCheck {
 }
 
 /// A decision as lines of text, for a terminal: rules, guardrails, conflicts, what the service adds, and what would change it.
-pub fn lines(engine: &Engine, decision: &Decision) -> Vec<String> {
+pub fn lines(decision: &Decision) -> Vec<String> {
     let mut lines = Vec::new();
     match &decision.explanation {
-        Some(explanation) => told(engine, explanation, &mut lines),
+        Some(explanation) => told(decision, explanation, &mut lines),
         None => {
             let named = |rule: &Option<String>| rule.as_ref().map_or_else(String::new, |name| format!("\"{name}\" "));
             lines.extend(decision.reasons.iter().map(|r| format!("{}{}", named(&r.rule), r.text)));
@@ -180,7 +182,7 @@ pub fn lines(engine: &Engine, decision: &Decision) -> Vec<String> {
     lines
 }
 
-fn told(engine: &Engine, explanation: &Explanation, lines: &mut Vec<String>) {
+fn told(decision: &Decision, explanation: &Explanation, lines: &mut Vec<String>) {
     if explanation.rules.is_empty() {
         lines.push("The group has no rule, so nobody can get it".to_owned());
     }
@@ -209,12 +211,10 @@ fn told(engine: &Engine, explanation: &Explanation, lines: &mut Vec<String>) {
     if !passing.is_empty() {
         lines.push(format!("+ Guardrails that do not forbid it: {}", passing.join(", ")));
     }
-    for conflict in &explanation.conflicts {
-        let titles = |groups: &[crate::domain::id::GroupId]| groups.iter().map(|g| engine.names.group(g.as_str())).collect::<Vec<_>>().join(" and ");
-        lines.push(if conflict.held.is_empty() {
-            format!("+ Conflict with {} does not apply: you do not hold it", titles(&conflict.groups))
-        } else {
-            format!("- Conflict: you hold {}. {}", titles(&conflict.held), conflict.reason)
-        });
+    let conflicting = decision.guardrails.iter().filter(|g| g.id.starts_with("conflict:"));
+    lines.extend(conflicting.map(|g| format!("- Conflict: {}", g.reason)));
+    let apart: BTreeSet<&str> = explanation.conflicts.iter().flat_map(|c| c.groups.iter().filter(|g| !c.held.contains(g))).map(|g| g.as_str()).collect();
+    if !apart.is_empty() {
+        lines.push(format!("+ Conflicts that do not forbid it, since you do not hold: {}", apart.into_iter().collect::<Vec<_>>().join(", ")));
     }
 }

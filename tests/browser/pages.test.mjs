@@ -18,7 +18,11 @@ before(async () => {
   browser = await launch();
   const page = await pageOf(browser, service, "nora.lindqvist");
   requestPath = await fileRequest(page, "warehouse-engineers", "Backfill of the punctuality mart");
-  deniedPath = await fileRequest(page, "crane-control", "To see how it looks");
+  // No rule fits, so none wants a reason.
+  await page.goto("/request/crane-control");
+  await page.getByRole("main").getByRole("button", { name: /^ask/i }).click();
+  await page.waitForURL(/\/requests\//);
+  deniedPath = new URL(page.url()).pathname;
   grantedPath = await fileRequest(page, "warehouse-analysts", "Backfill of the punctuality mart");
   await page.context().close();
 });

@@ -101,7 +101,7 @@ fn telling_cases_read_well_aloud() {
         let inquiry = Inquiry { subject, group: &group, duration, has_justification: case.justified, now, holds: &holds, break_glass: false };
         let decision = engine.explain(&inquiry);
         text.push_str(&format!("== {}: {} asks for {} for {}\n", case.title, person.name, engine.names().group(case.group), duration.in_words()));
-        text.extend(explain::lines(&engine, &decision).into_iter().map(|line| format!("{line}\n")));
+        text.extend(explain::lines(&decision).into_iter().map(|line| format!("{line}\n")));
         text.push('\n');
     }
     golden("explain.txt", &text);
