@@ -84,7 +84,7 @@ struct GroupPage {
     owner: String,
     tags: Vec<String>,
     rules: Vec<RuleView>,
-    guardrails: Vec<(String, String)>,
+    guardrails: Vec<String>,
     evaluated: u32,
     changes: Vec<String>,
     quicker: bool,
@@ -118,7 +118,7 @@ pub async fn group(state: Data<AppState>, caller: Known, id: Path<String>) -> Re
         })
         .collect();
     let Findings { changes, quicker, .. } = preview.as_ref().map(|p| findings::findings(snapshot, &p.decision)).unwrap_or_default();
-    let guardrails = preview.as_ref().map(|p| p.decision.guardrails.iter().map(|g| (g.reason.clone(), g.fix.clone().unwrap_or_default())).collect()).unwrap_or_default();
+    let guardrails = preview.as_ref().map(|p| p.decision.guardrails.iter().map(|g| g.reason.clone()).collect()).unwrap_or_default();
     let members = if may_see_members(&caller, &group.id) {
         let filter = GrantFilter { groups: Some([group.id.clone()].into()), live: true, ..GrantFilter::default() };
         let found = state.reader.grants(filter, Page { before: None, limit: 200 }).await?.items;

@@ -116,7 +116,8 @@ pub fn rule(snapshot: &Snapshot, rule: &Rule) -> String {
         Then::Always => format!("{people}: without asking, as long as it holds."),
         Then::Approve => {
             let stages: Vec<String> = rule.stages.iter().map(|s| stage(snapshot, s)).collect();
-            format!("{people} may ask, {given}; then {} decides.", stages.join(", and after that "))
+            let decide = if rule.stages.last().is_some_and(|s| s.need > 1) { "decide" } else { "decides" };
+            format!("{people} may ask, {given}; then {} {decide}.", stages.join(", and after that "))
         }
     }
 }
