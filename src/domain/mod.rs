@@ -5,6 +5,7 @@
 //! [`duration`]) and cannot be built otherwise.
 
 pub mod actor;
+pub mod adoption;
 pub mod command;
 pub mod commit;
 pub mod decision;

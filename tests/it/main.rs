@@ -5,6 +5,7 @@
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod support;
 
+mod adopt;
 mod architecture;
 mod explain;
 mod git_source;
@@ -15,5 +16,7 @@ mod model;
 mod real_org;
 mod replay;
 mod sample;
+mod sampled;
 mod tamper;
 mod target;
+mod upgrade;
