@@ -30,7 +30,7 @@ use std::{
     sync::Arc,
 };
 
-pub use compile::{PARSING_STACK, check, compile_kept};
+pub use compile::{PARSING_STACK, check, compile_kept, revision_of};
 pub use decide::Facts;
 
 use crate::domain::{

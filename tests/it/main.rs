@@ -7,12 +7,14 @@ mod support;
 
 mod adopt;
 mod architecture;
+mod audit_filters;
 mod explain;
 mod git_source;
 mod house;
 mod lifecycle;
 mod matrix;
 mod model;
+mod policy_diff;
 mod real_org;
 mod replay;
 mod sample;

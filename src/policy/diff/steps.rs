@@ -45,9 +45,9 @@ impl Outcome {
     }
 }
 
-/// "the manager, then 2 of the owners".
+/// "the manager, then 2 owners".
 fn asked(stages: &[Stage]) -> String {
-    let stage = |s: &Stage| words::stage(&Names::default(), s).replace("your manager", "their manager");
+    let stage = |s: &Stage| words::stage(&Names::default(), s).replace("your manager", "their manager").replace(" of the group", "");
     stages.iter().map(stage).collect::<Vec<_>>().join(", then ")
 }
 
