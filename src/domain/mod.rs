@@ -22,5 +22,6 @@ pub mod person;
 pub mod problem;
 pub mod refusal;
 pub mod request;
+pub mod standing;
 pub mod time;
 pub mod token;

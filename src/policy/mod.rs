@@ -19,6 +19,7 @@ pub mod prove;
 mod reader;
 pub mod render;
 pub mod scaffold;
+pub mod standing;
 pub mod suggest;
 #[cfg(test)]
 mod tests;

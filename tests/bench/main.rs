@@ -12,6 +12,7 @@ mod diff;
 mod driver;
 mod limits;
 mod load;
+mod reconsider;
 mod start;
 mod verify;
 
@@ -28,6 +29,9 @@ fn main() {
     let runs = |name: &str| wanted.is_empty() || wanted.iter().any(|w| name.contains(w.as_str()));
     if runs("diff") {
         diff::run();
+    }
+    if runs("reconsider") {
+        reconsider::run();
     }
     if runs("load") {
         load::run();
