@@ -9,6 +9,7 @@ mod adopt;
 mod architecture;
 mod effect;
 mod audit_filters;
+mod explain;
 mod git_source;
 mod house;
 mod lifecycle;

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod docs;
 pub mod endings;
 pub mod errors;
+mod findings;
 pub mod groups;
 pub mod home;
 pub mod people;
