@@ -118,16 +118,29 @@ fn told(checked: &Checked, files: usize) -> String {
     text.join("\n\n")
 }
 
+/// The address of `policies/README.md`: in a pipeline of GitHub or GitLab where the commit's own is shown, else the path alone.
+fn docs() -> String {
+    let variables = |names: [&str; 3]| Some(names.map(|n| std::env::var(n).unwrap_or_default())).filter(|v| v.iter().all(|v| !v.is_empty()));
+    const FILE: &str = "policies/README.md";
+    if let Some([server, repository, commit]) = variables(["GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_SHA"]) {
+        return format!("{server}/{repository}/blob/{commit}/{FILE}");
+    }
+    match variables(["CI", "CI_PROJECT_URL", "CI_COMMIT_SHA"]) {
+        Some([_, project, commit]) => format!("{project}/-/blob/{commit}/{FILE}"),
+        None => FILE.to_owned(),
+    }
+}
+
 pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
     match command {
         PolicyCommand::Check { folder } => {
             let directory = people(context)?;
             let shown = folder.as_deref().map_or_else(|| context.settings.policy.source.clone(), |f| f.display().to_string());
             let (checked, files) = checked(context, folder, &directory)?;
-            let value = serde_json::json!({ "problems": checked.problems, "revision": checked.set.as_ref().map(|s| s.revision()) });
+            let value = serde_json::json!({ "problems": formats::json(&checked.problems), "revision": checked.set.as_ref().map(|s| s.revision()) });
             match context.format {
                 Format::Github => super::say(&formats::github(&shown, &checked.problems)),
-                Format::Sarif => super::say(&formats::sarif(&shown, &checked.problems)),
+                Format::Sarif => super::say(&formats::sarif(&shown, &docs(), &checked.problems)),
                 _ => context.print(&value, || told(&checked, files)),
             }
             Ok(if checked.set.is_some() { Done::Yes } else { Done::No })

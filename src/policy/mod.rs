@@ -5,12 +5,17 @@
 //! [`Engine::decide`] is a pure function of an [`Inquiry`](crate::domain::decision::Inquiry).
 
 mod cedar;
+pub mod codes;
 mod compile;
 mod decide;
 pub mod diff;
 pub mod examples;
 pub mod formats;
 mod group_file;
+mod guardrails;
+mod lengths;
+mod lint;
+mod names;
 pub mod prove;
 mod reader;
 pub mod render;

@@ -11,6 +11,7 @@ mod house;
 mod lifecycle;
 mod matrix;
 mod model;
+mod problems;
 mod real_org;
 mod replay;
 mod sample;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use bandpass::{clock, directory::{Directory, plan}, folder, policy::{self, Known, examples}, settings::Settings, startup::read_people};
+use bandpass::{clock, domain::problem::Severity, directory::{Directory, plan}, folder, policy::{self, Known, examples}, settings::Settings, startup::read_people};
 
 #[test]
 fn the_sample_policies_have_no_problem_and_their_examples_hold() {
@@ -19,7 +19,8 @@ fn the_sample_policies_have_no_problem_and_their_examples_hold() {
     };
     let files = folder::read(&root.join("policies"), folder::POLICY_ENDINGS).unwrap();
     let checked = policy::check(&files, &known, "UTC");
-    assert_eq!(checked.problems, vec![]);
+    let told: Vec<_> = checked.problems.iter().filter(|p| p.severity != Severity::Note).collect();
+    assert_eq!(told, Vec::<&bandpass::domain::problem::Problem>::new());
     let ancestors: BTreeMap<_, _> = directory.teams().keys().map(|t| (t.clone(), directory.ancestors(t).into_iter().collect())).collect();
     let report = examples::run(checked.set.unwrap(), &ancestors, clock::system()());
     let failed: Vec<String> = report.runs.iter().filter_map(|r| Some(format!("{}:{}: {}", r.file, r.line, r.failure.clone()?))).collect();

@@ -82,18 +82,7 @@ struct Found {
 }
 
 fn unusable(message: String, help: Option<String>) -> Problem {
-    Problem {
-        file: String::new(),
-        line: 1,
-        column: 1,
-        end_line: 1,
-        end_column: 1,
-        code: "BP058".to_owned(),
-        severity: Severity::Error,
-        message,
-        help,
-        source_line: String::new(),
-    }
+    policy::codes::of_file("", "BP058", message, help)
 }
 
 fn digest(files: &PolicyFiles) -> String {

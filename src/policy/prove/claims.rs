@@ -33,12 +33,12 @@ pub fn read(text: &str, set: &PolicySet) -> (Vec<Claim>, Vec<Problem>) {
                 && set.group(group.as_str()).is_none()
             {
                 let near = set.nearest_group(group.as_str()).map(|g| format!("did you mean `{g}`?"));
-                reader.error(at.clone(), "BP070", format!("there is no group `{group}`"), near);
+                reader.tell(at.clone(), "BP070", format!("there is no group `{group}`"), near);
                 continue;
             }
             let (Some((name, name_at)), Some((never, never_at))) = (name, never) else { continue };
             if !names.insert(name.clone()) {
-                reader.error(name_at, "BP180", format!("two claims are named \"{name}\""), Some("give each its own name".to_owned()));
+                reader.tell(name_at, "BP180", format!("two claims are named \"{name}\""), Some("give each its own name".to_owned()));
             }
             let Some(schema) = cedar::schema(&set.attributes) else { continue };
             let line = reader.line_of(at.start);
@@ -47,7 +47,7 @@ pub fn read(text: &str, set: &PolicySet) -> (Vec<Claim>, Vec<Problem>) {
             }
         }
         if claims.is_empty() && reader.problems.is_empty() {
-            reader.error(0..0, "BP181", "there is no claim", Some("write [[claim]] with `name` and `never`".to_owned()));
+            reader.tell(0..0, "BP181", "there is no claim", Some("write [[claim]] with `name` and `never`".to_owned()));
         }
     }
     (claims, reader.problems)
@@ -61,7 +61,7 @@ pub fn given(text: &str, group: Option<&GroupId>, set: &PolicySet) -> Result<Cla
     let mut reader = Reader::new("--claim", text);
     if let Some(group) = group.filter(|g| set.group(g.as_str()).is_none()) {
         let near = nearest(group.as_str(), set.groups.keys().map(GroupId::as_str)).map(|n| format!("did you mean `{n}`?"));
-        reader.error(0..0, "BP070", format!("there is no group `{group}`"), near);
+        reader.tell(0..0, "BP070", format!("there is no group `{group}`"), near);
     }
     let condition = cedar::schema(&set.attributes).and_then(|schema| cedar::condition(&mut reader, text, &(0..text.len()), &schema));
     match condition {
