@@ -1,4 +1,4 @@
-//! `policy check`, `test`, `explain`, `scaffold`.
+//! `policy check`, `test`, `explain`, `schema`, `scaffold`.
 
 use std::{collections::{BTreeMap, BTreeSet}, path::{Path, PathBuf}, sync::Arc};
 
@@ -60,6 +60,12 @@ pub enum PolicyCommand {
     Canary,
     /// Decide claims about all possible people. Exit 1 when one is refuted or not proven.
     Prove(super::policy_prove::Prove),
+    /// Print the JSON Schema of a kind of file, for editors.
+    Schema {
+        /// group, conflicts, roles or attributes.
+        #[arg(default_value = "group", value_parser = clap::builder::PossibleValuesParser::new(policy::schema::KINDS))]
+        kind: String,
+    },
     /// Write a starter policy for the groups of a Backstage catalogue.
     Scaffold {
         /// Catalogue file or folder.
@@ -136,7 +142,15 @@ pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
         PolicyCommand::Check { folder } => {
             let directory = people(context)?;
             let shown = folder.as_deref().map_or_else(|| context.settings.policy.source.clone(), |f| f.display().to_string());
-            let (checked, files) = checked(context, folder, &directory)?;
+            let path = PathBuf::from(&shown);
+            if !path.exists() {
+                return Err(format!("there is no folder `{shown}`"));
+            }
+            // A folder that cannot be read is a problem like any other: a link, or a file of a hundred megabytes.
+            let (checked, files) = match checked(context, folder, &directory) {
+                Ok(checked) => checked,
+                Err(message) => (Checked { set: None, problems: vec![policy::codes::of_file("", "BP058", message, None)] }, 0),
+            };
             let value = serde_json::json!({ "problems": formats::json(&checked.problems), "revision": checked.set.as_ref().map(|s| s.revision()) });
             match context.format {
                 Format::Github => super::say(&formats::github(&shown, &checked.problems)),
@@ -166,6 +180,11 @@ pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
             Ok(if failed == 0 { Done::Yes } else { Done::No })
         }
         PolicyCommand::Rollback { revision } => super::policy_rollback::run(context, revision.as_deref()).await,
+        PolicyCommand::Schema { kind } => {
+            let schema = policy::schema::schema(&kind).ok_or_else(|| format!("there is no schema of `{kind}`"))?;
+            super::say(&serde_json::to_string_pretty(&schema).map_err(|e| e.to_string())?);
+            Ok(Done::Yes)
+        }
         PolicyCommand::Canary => canary(),
         PolicyCommand::Explain { person, group, duration, holds } => explain(context, &person, &group, duration, &holds),
         PolicyCommand::Diff(arguments) => super::policy_diff::run(context, arguments).await,

@@ -20,6 +20,7 @@ pub mod prove;
 mod reader;
 pub mod render;
 pub mod scaffold;
+pub mod schema;
 mod suggest;
 #[cfg(test)]
 mod tests;

@@ -172,10 +172,12 @@ impl PolicySource {
             let set = policy::check(&files, &known, &timezone).set;
             Ok((problems, set, files))
         });
-        let (problems, set, files) = match tried.await? {
+        let (mut problems, set, files) = match tried.await? {
             Ok(tried) => tried,
             Err((message, help)) => return self.refuse(ledger, hash, vec![unusable(message, Some(help).filter(|h: &String| !h.is_empty()))]).await,
         };
+        // Notes are for whoever writes, at `policy check`; the service shows what is wrong.
+        problems.retain(|p| p.severity > Severity::Note);
         if problems.iter().any(|p| p.severity == Severity::Error) {
             return self.refuse(ledger, hash, problems).await;
         }
