@@ -7,7 +7,7 @@ use ring::digest::{Context, SHA256};
 use super::{
     Checked, Known, PolicyFiles, PolicySet, cedar, codes::{self, of_file},
     group_file::{self, Places},
-    guardrails, lint, names,
+    guardrails, lint, unknown,
     reader::{Reader, nearest},
     whole_files,
 };
@@ -202,12 +202,12 @@ fn compile(files: &PolicyFiles, known: &Known, timezone: &str, kept: bool) -> Ch
     let ids: BTreeSet<GroupId> = all.seen.keys().cloned().collect();
     if let Some((reader, named)) = &mut all.conflict_groups {
         for (group, at) in named.iter() {
-            names::group(reader, group, at, &ids);
+            unknown::group(reader, group, at, &ids);
         }
     }
     if let Some((reader, named)) = &mut all.role_words {
         for (who, at) in named.iter() {
-            names::who(reader, who, at, &ids, known);
+            unknown::who(reader, who, at, &ids, known);
         }
     }
     problems.extend(all.conflict_groups.into_iter().flat_map(|(r, _)| r.problems));

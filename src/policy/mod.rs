@@ -15,7 +15,7 @@ mod group_file;
 mod guardrails;
 mod lengths;
 mod lint;
-mod names;
+mod unknown;
 pub mod prove;
 mod reader;
 pub mod render;

@@ -17,3 +17,4 @@ mod replay;
 mod sample;
 mod tamper;
 mod target;
+mod who_gained;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Decided, Intents, Recorder, World};
 use crate::domain::{
+    access_change::Compared,
     commit::Commit,
     delivery::DeliveryAction,
     event::{Change, Personal},
@@ -20,7 +21,7 @@ pub(super) fn load(
     world: &World<'_>,
     revision: &PolicyRevision,
     parent: Option<&PolicyRevision>,
-    (source, commit): (&str, Option<&Commit>),
+    (source, commit, access): (&str, Option<&Commit>, Option<&Compared>),
     mut recorder: Recorder<'_>,
     ids: &mut dyn IdSource,
 ) -> Result<Decided, Refusal> {
@@ -36,7 +37,8 @@ pub(super) fn load(
     let living: BTreeSet<&GroupId> = world.snapshot.lives.iter().filter(|(_, life)| life.live).map(|(id, _)| id).collect();
     let groups_added: Vec<GroupId> = next.groups().keys().filter(|g| !living.contains(g)).cloned().collect();
     let groups_removed: Vec<GroupId> = living.iter().filter(|g| next.group(g.as_str()).is_none()).map(|g| (*g).clone()).collect();
-    let told = format!("{} groups, {} new, {} gone", next.groups().len(), groups_added.len(), groups_removed.len());
+    let told = format!("{} groups, {} new, {} gone{}", next.groups().len(), groups_added.len(), groups_removed.len(), who_gains(access));
+    let (access, named) = access.and_then(|told| told.as_ref().ok()).map_or((None, Vec::new()), |(count, named)| (Some(*count), named.clone()));
     recorder.record(
         Change::PolicyLoaded {
             revision: revision.clone(),
@@ -45,8 +47,9 @@ pub(super) fn load(
             groups_added,
             groups_removed: groups_removed.clone(),
             commit: commit.map(|c| c.id.clone()),
+            access,
         },
-        Personal { reason: Some(told), commit: commit.map(|c| Box::new(c.clone())), ..Personal::default() },
+        Personal { reason: Some(told), commit: commit.map(|c| Box::new(c.clone())), access: named, ..Personal::default() },
     );
     for request in world.state.all_pending().into_iter().filter(|r| groups_removed.contains(&r.group)) {
         let denied =
@@ -64,6 +67,15 @@ pub(super) fn load(
         .collect();
     bring_up_to_date(world, &changed, &mut recorder, ids);
     Ok(recorder.done())
+}
+
+/// "; 3 people newly at once", or why that is not known. Names are elsewhere in the personal text.
+fn who_gains(access: Option<&Compared>) -> String {
+    match access {
+        None => String::new(),
+        Some(Ok((count, _))) => format!("; {}", count.in_words()),
+        Some(Err(why)) => format!("; who gains and loses is not known: {why}"),
+    }
 }
 
 /// For each person, what their live grants will bring altogether, less what they brought, and the reverse.

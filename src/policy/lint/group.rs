@@ -1,6 +1,6 @@
 //! Lints about one group as a whole: its words for people, its owner, its examples.
 
-use super::{Draft, Ground, names};
+use super::{Draft, Ground, unknown};
 use crate::domain::{duration::Duration, group::{Group, Then}};
 
 /// The shortest title and description that say something, in characters.
@@ -9,7 +9,7 @@ const DESCRIPTION: usize = 12;
 
 /// Whether every owner is a team or person with nobody behind it today.
 pub(super) fn nobody_owns(group: &Group, known: &super::Known) -> bool {
-    !group.owner.is_empty() && group.owner.iter().all(|who| names::most(who, known) == Some(0))
+    !group.owner.is_empty() && group.owner.iter().all(|who| unknown::most(who, known) == Some(0))
 }
 
 pub(super) fn lint(draft: &mut Draft<'_>, ground: &Ground<'_>) {

@@ -10,7 +10,7 @@ mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Known, cedar::Condition, codes, compile::Draft, names};
+use super::{Known, cedar::Condition, codes, compile::Draft, unknown};
 use crate::domain::{
     group::AttributeTypes,
     id::GroupId,
@@ -47,11 +47,11 @@ fn names_of(draft: &mut Draft<'_>, ground: &Ground<'_>) {
     for (who, usage, at) in &draft.places.words {
         // An owner with nobody in it is told once, as what it means.
         if !(nobody && *usage == super::group_file::Use::Owner) {
-            names::who(&mut draft.reader, who, at, ground.ids, ground.known);
+            unknown::who(&mut draft.reader, who, at, ground.ids, ground.known);
         }
     }
     for (connector, at) in &draft.places.connectors {
-        names::connector(&mut draft.reader, connector, at, ground.known);
+        unknown::connector(&mut draft.reader, connector, at, ground.known);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, ops::Range};
 
-use super::{Draft, Ground, names};
+use super::{Draft, Ground, unknown};
 use crate::domain::{
     group::{Group, Rule, Sensitivity, Stage, Then, Who},
     id::PersonId,
@@ -97,7 +97,7 @@ fn too_few(draft: &mut Draft<'_>, ground: &Ground<'_>, (group, rule): (&Group, &
         if matches!(who, Who::Person(id) if Some(id) == asker) {
             continue;
         }
-        let Some(count) = names::most(who, ground.known) else { return };
+        let Some(count) = unknown::most(who, ground.known) else { return };
         most += count;
     }
     let need = usize::try_from(stage.need).unwrap_or(usize::MAX);
