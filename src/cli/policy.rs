@@ -115,9 +115,13 @@ fn usable(context: &Context, folder: Option<PathBuf>, directory: &Directory) -> 
 
 /// Every problem, and what the set comes to.
 fn told(checked: &Checked, files: usize) -> String {
-    let mut text: Vec<String> = checked.problems.iter().map(render::text).collect();
+    // Notes wait until there is no error, so that they do not bury it.
+    let least = if checked.set.is_some() { Severity::Note } else { Severity::Warning };
+    let shown = checked.problems.iter().filter(|p| p.severity >= least);
+    let mut text: Vec<String> = shown.map(render::text).collect();
     let end = match &checked.set {
         Some(set) => format!("{} groups, {} guardrails in {files} files: revision {}", set.groups().len(), set.guardrails().len(), set.revision().short()),
+        None if checked.problems.iter().any(|p| p.severity == Severity::Note) => "the set cannot be used; notes are shown once it can".to_owned(),
         None => "the set cannot be used".to_owned(),
     };
     text.push(format!("{}; {end}", render::summary(&checked.problems)));

@@ -8,7 +8,7 @@ use cedar_policy::{
 };
 use miette::Diagnostic;
 
-use super::{lengths::{self, Lengths}, reader::Reader};
+use super::{lengths::{self, Lengths}, reader::{Reader, nearest}};
 use crate::domain::{
     decision::Inquiry,
     group::{AttributeType, AttributeTypes, Group},
@@ -122,8 +122,25 @@ pub(super) fn plain_words(message: &str, help: Option<String>) -> (String, Optio
     const OPTIONAL: &str = "unable to guarantee safety of access to optional attribute `";
     match message.strip_prefix(OPTIONAL).and_then(|rest| rest.split_once('`')) {
         Some((name, _)) => (format!("some people have no `{name}`"), Some(format!("ask for it first: principal has {name} && principal.{name} ..."))),
-        None => (message.to_owned(), help),
+        None => unknown_attribute(message, help.as_deref()).unwrap_or_else(|| (message.to_owned(), help)),
     }
+}
+
+/// "attribute `x` on entity type `Person` not found".
+fn unknown_attribute(message: &str, help: Option<&str>) -> Option<(String, Option<String>)> {
+    let (name, rest) = message.strip_prefix("attribute `")?.split_once('`')?;
+    let person = rest.contains("`Person`");
+    if !person && !rest.contains("`Group`") {
+        return None;
+    }
+    // The validator suggests the nearest, however far.
+    let near = help.and_then(|h| h.strip_prefix("did you mean `")?.split_once('`')).and_then(|(word, _)| nearest(name, [word]));
+    let help = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if person => format!("people have {}; declare `{name}` in attributes.toml with its type", BUILT_IN.join(", ")),
+        None => "groups have id, sensitivity, tags, owner".to_owned(),
+    };
+    Some((format!("{} have no attribute `{name}`", if person { "people" } else { "groups" }), Some(help)))
 }
 
 /// A condition, compiled, with its top-level conjuncts for saying which of them failed.

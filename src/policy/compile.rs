@@ -153,7 +153,7 @@ fn read<'f>(texts: &BTreeMap<&'f str, &'f str>, problems: &mut Vec<Problem>) -> 
             path if path.starts_with("groups/") && path.ends_with(".toml") => {
                 let stem = path.rsplit('/').next().and_then(|f| f.strip_suffix(".toml")).unwrap_or_default();
                 match GroupId::parse(stem) {
-                    Err(error) => reader.tell(0..0, "BP054", format!("the file's name is the group's id, and {error}"), better_name(stem)),
+                    Err(error) => reader.tell(0..0, "BP054", format!("the file's name is the group's id, and {error}"), better_name(stem, texts)),
                     Ok(id) => match all.seen.insert(id.clone(), path.to_owned()) {
                         Some(other) => reader.tell(0..0, "BP055", format!("the group `{id}` is also in `{other}`"), None),
                         None => {
@@ -177,10 +177,15 @@ fn read<'f>(texts: &BTreeMap<&'f str, &'f str>, problems: &mut Vec<Problem>) -> 
 }
 
 /// A name that would do, made of the one that does not.
-fn better_name(stem: &str) -> Option<String> {
+fn better_name(stem: &str, texts: &BTreeMap<&str, &str>) -> Option<String> {
     let plain: String = stem.to_lowercase().chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' }).collect();
     let name = plain.trim_matches('-');
-    GroupId::parse(name).ok().map(|id| format!("rename it, for instance to `{id}.toml`; ids are plain, so that no two differ only in case or in an accent"))
+    let id = GroupId::parse(name).ok()?;
+    let ending = format!("/{id}.toml");
+    Some(match texts.keys().find(|path| path.ends_with(&ending)) {
+        Some(other) => format!("`{other}` is nearly the same name, and no two ids may differ only in case or in an accent: rename or remove one"),
+        None => format!("rename it, for instance to `{id}.toml`; ids are plain, so that no two differ only in case or in an accent"),
+    })
 }
 
 fn compile(files: &PolicyFiles, known: &Known, timezone: &str, kept: bool) -> Checked {
@@ -234,6 +239,9 @@ fn compile(files: &PolicyFiles, known: &Known, timezone: &str, kept: bool) -> Ch
                 if let (Some(text), Some(slot)) = (text, compiled.get_mut(index)) {
                     *slot = cedar::condition(&mut draft.reader, &text, &at, &schema);
                 }
+            }
+            for (text, at) in std::mem::take(&mut draft.places.lost_conditions) {
+                cedar::condition(&mut draft.reader, &text, &at, &schema);
             }
             conditions.insert(draft.group.id.clone(), compiled);
         }

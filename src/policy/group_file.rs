@@ -51,6 +51,8 @@ pub(super) struct Places {
     pub entitlements: Vec<Range<usize>>,
     /// `when` texts by rule index.
     pub when: Vec<(usize, Range<usize>)>,
+    /// Conditions of rules that could not be read.
+    pub lost_conditions: Vec<(String, Range<usize>)>,
     /// Rules by index.
     pub rules: Vec<RulePlaces>,
     /// `for` of `[break_glass]`.
@@ -239,10 +241,11 @@ pub(super) fn read(reader: &mut Reader<'_>, id: &GroupId) -> Option<(Group, Vec<
     }
     let group = Group {
         id: id.clone(),
-        title: title?.0,
+        // Told above; the rest of the file is checked all the same.
+        title: title.map_or_else(|| format!("({id})"), |(title, _)| title),
         description,
         owner,
-        sensitivity: sensitivity?,
+        sensitivity: sensitivity.unwrap_or(Sensitivity::Internal),
         tags,
         entitlements,
         rules,
@@ -261,9 +264,6 @@ fn read_rule(reader: &mut Reader<'_>, table: &Table<'_>, at: &Range<usize>, (ind
     let name = reader.required(table, "name", at.clone(), "what the rule says, like name = \"analytics, up to a month\"");
     let who = some_words(reader, table, "who", at, Use::Who, places);
     let when = reader.text(table, "when");
-    if let Some((_, at)) = &when {
-        places.when.push((index, at.clone()));
-    }
     if reader.get(table, "then").is_none() {
         reader.tell(at.clone(), "BP004", "`then` is missing", Some("\"grant\", \"approve\" or \"always\"".to_owned()));
     }
@@ -308,7 +308,14 @@ fn read_rule(reader: &mut Reader<'_>, table: &Table<'_>, at: &Range<usize>, (ind
         }
         _ => {}
     }
-    Some(Rule { name: name?.0, who, when: when.map(|(w, _)| w), then: then?, max: max?.0, justification, stages, line: reader.line_of(at.start) })
+    let (when, when_at) = when.unzip();
+    let (Some((name, _)), Some(then), Some((max, _))) = (name, then, max) else {
+        // The rule is lost, but what its condition suffers from is told all the same.
+        places.lost_conditions.extend(when.zip(when_at));
+        return None;
+    };
+    places.when.extend(when_at.map(|at| (index, at)));
+    Some(Rule { name, who, when, then, max, justification, stages, line: reader.line_of(at.start) })
 }
 
 fn read_break_glass(reader: &mut Reader<'_>, table: &Table<'_>, places: &mut Places) -> Option<BreakGlass> {

@@ -135,7 +135,7 @@ impl<'f> Reader<'f> {
         match text.parse() {
             Ok(value) => Some((value, at)),
             Err(error) => {
-                self.tell(at, "BP005", format!("`{name}`: {error}"), None);
+                self.tell(at, "BP005", format!("`{name}`: {error}"), meant(&text));
                 None
             }
         }
@@ -174,7 +174,7 @@ impl<'f> Reader<'f> {
         for (text, at) in texts {
             match text.parse() {
                 Ok(value) => found.push((value, at)),
-                Err(error) => self.tell(at, "BP005", format!("`{name}`: {error}"), None),
+                Err(error) => self.tell(at, "BP005", format!("`{name}`: {error}"), meant(&text)),
             }
         }
         Some(found)
@@ -226,6 +226,28 @@ impl<'f> Reader<'f> {
     pub fn line_of(&self, offset: usize) -> u32 {
         u32::try_from(self.lines.partition_point(|start| *start <= offset)).unwrap_or(u32::MAX)
     }
+}
+
+/// What somebody meant by a text that cannot be read: a length of time in words, or a misspelt word for people.
+fn meant(text: &str) -> Option<String> {
+    let told = |meant: String| Some(format!("did you mean `{meant}`?"));
+    if let Some((kind, id)) = text.split_once(':') {
+        let near = nearest(kind.trim(), ["person", "team", "group"])?;
+        return told(format!("{near}:{}", id.trim()));
+    }
+    let digits: String = text.trim().chars().take_while(char::is_ascii_digit).collect();
+    let unit = text.trim().get(digits.len()..).unwrap_or_default().trim().to_lowercase();
+    let days = |n: u32, each: u32| n.checked_mul(each).map(|n| format!("{n}d"));
+    let length = digits.parse::<u32>().ok().and_then(|n| match unit.as_str() {
+        "min" | "mins" | "minute" | "minutes" => Some(format!("{n}m")),
+        "hour" | "hours" | "hr" | "hrs" => Some(format!("{n}h")),
+        "day" | "days" => days(n, 1),
+        "w" | "week" | "weeks" => days(n, 7),
+        "month" | "months" => days(n, 30),
+        "y" | "year" | "years" => days(n, 365),
+        _ => None,
+    });
+    length.and_then(told).or_else(|| told(nearest(text, ["everyone", "manager", "owner"])?.to_owned()))
 }
 
 /// What a value is, in words.

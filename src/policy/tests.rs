@@ -213,6 +213,25 @@ fn every_problem_is_told_at_once_and_rendered_with_its_place() {
 }
 
 #[test]
+fn a_lost_rule_or_title_hides_no_other_problem() {
+    let text = "owner = \"team:ownrs\"\nsensitivity = \"secret\"\n[[rule]]\nname = \"a\"\nwho = [\"team:opps\", \"persn:ann\"]\nwhen = 'principal.employmnt == \"x\"'\nthen = \"aprove\"\nfor = \"2 weeks\"\n[[rule]]\nname = \"b\"\nwho = [\"everyone\"]\nwhen = 'principal.tem == \"x\"'\nthen = \"grant\"\nfor = \"1d\"\n";
+    let checked = set(&[("groups/g.toml", text)]);
+    let told: Vec<(&str, u32, &str)> = checked.problems.iter().filter(|p| p.severity == Severity::Error).map(|p| (p.code.as_str(), p.line, p.help.as_deref().unwrap())).collect();
+    let expected = [
+        ("BP004", 1, "the name that people read, like title = \"Warehouse analysts\""),
+        ("BP072", 1, "did you mean `team:owners`?"),
+        ("BP006", 2, "expected public, internal, confidential, restricted"),
+        ("BP072", 5, "did you mean `team:ops`?"),
+        ("BP005", 5, "did you mean `person:ann`?"),
+        ("BP032", 6, "did you mean `employment`?"),
+        ("BP006", 7, "did you mean `approve`?"),
+        ("BP005", 8, "did you mean `14d`?"),
+        ("BP032", 12, "did you mean `team`?"),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn names_that_nobody_knows_are_errors_and_names_that_left_are_warnings() {
     let text = group(&rule("r", "team:opps", "grant", "1d"));
     let checked = set(&[("groups/g.toml", &text)]);

@@ -6,6 +6,7 @@
 mod support;
 
 mod architecture;
+mod bad_input;
 mod git_source;
 mod house;
 mod lifecycle;
