@@ -25,7 +25,7 @@ const INPUTS: &[(&str, Break, &str, &str)] = &[
     ("ten thousand brackets in a condition", |f| fs::write(f.join("groups/deep.toml"), group("Deep", &format!("who = [\"everyone\"]\nwhen = '{}true{}'\n", "(".repeat(10_000), ")".repeat(10_000)))).unwrap(), "BP031", "brackets are nested deeper than 32"),
     ("ten thousand brackets in a guardrail", |f| fs::write(f.join("guardrails/deep.cedar"), format!("forbid (principal, action, resource) when {{ {}true{} }};", "(".repeat(10_000), ")".repeat(10_000))).unwrap(), "BP031", "brackets are nested deeper than 32"),
     ("Latin-1", |f| fs::write(f.join("groups/latin.toml"), b"title = \"Gr\xf6\xdfe\"\n").unwrap(), "BP052", "the byte 0xf6 cannot stand here"),
-    ("a symlink to a secret", |f| symlink("/etc/passwd", f.join("groups/secret.toml")).unwrap(), "BP058", "`groups/secret.toml` is a symbolic link"),
+    ("a symlink to a secret", |f| symlink("/etc/passwd", f.join("groups/shadow.toml")).unwrap(), "BP058", "`groups/shadow.toml` is a symbolic link"),
     ("a folder that is a symlink", |f| symlink("/etc", f.join("groups/etc")).unwrap(), "BP058", "`groups/etc` is a symbolic link"),
     ("two names that differ in case", |f| fs::write(f.join("groups/Instant.toml"), "").unwrap(), "BP054", "`groups/instant.toml` is nearly the same name"),
     ("two names that differ in Unicode form", |f| {
