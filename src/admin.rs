@@ -14,11 +14,12 @@ use tokio::{
 use crate::{
     domain::{
         actor::Actor,
+        adoption::Adoption,
         command::{Answer, Command, Envelope},
         id::CommandId,
         refusal::Refusal,
     },
-    ledger::{Ledger, fresh_id},
+    ledger::{Ledger, adopt::Membership, fresh_id},
 };
 
 /// The longest command line that is read: an import of a large organisation.
@@ -30,10 +31,22 @@ const MAX_LINE: u64 = 64 * 1024 * 1024;
 pub enum Outcome {
     /// Done.
     Answer(Box<Answer>),
+    /// What became of memberships, or would.
+    Adoptions(Vec<Adoption>),
     /// Refused, and why.
     Refusal(Refusal),
     /// Nothing was done.
     Error(String),
+}
+
+/// A line that is no command: many memberships at once.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adopt {
+    /// Who is in what, in order.
+    pub adopt: Vec<Membership>,
+    /// Record them, or only say what would become of them.
+    pub apply: bool,
 }
 
 /// The socket's path.
@@ -95,6 +108,15 @@ async fn converse(stream: UnixStream, ledger: &Ledger) -> std::io::Result<()> {
     let mut lines = BufReader::new(read.take(MAX_LINE)).lines();
     while let Some(line) = lines.next_line().await? {
         let outcome = match serde_json::from_str::<Command>(&line) {
+            // Only this line has no `command`.
+            Err(_) if line.starts_with("{\"adopt\":") => match serde_json::from_str::<Adopt>(&line) {
+                Err(error) => Outcome::Error(format!("not a list of memberships: {error}")),
+                Ok(Adopt { adopt, apply }) => {
+                    let actor = Actor::Operator { user: user.clone() };
+                    let adoptions = if apply { ledger.adopt(actor, adopt).await } else { ledger.preview_adoptions(actor, adopt).await };
+                    adoptions.map_or_else(|error| Outcome::Error(error.to_string()), Outcome::Adoptions)
+                }
+            },
             Err(error) => Outcome::Error(format!("not a command: {error}")),
             Ok(Command::LoadPolicy { .. }) => Outcome::Error("policy is loaded from its source".to_owned()),
             Ok(command) => {
@@ -125,11 +147,11 @@ impl Client {
         Some(Self { lines: BufReader::new(read).lines(), write })
     }
 
-    /// Sends a command and waits for its outcome.
+    /// Sends a [`Command`] or [`Adopt`] and waits for its outcome.
     ///
     /// # Errors
     /// A sentence when the service went away.
-    pub async fn send(&mut self, command: &Command) -> Result<Outcome, String> {
+    pub async fn send(&mut self, command: &impl Serialize) -> Result<Outcome, String> {
         let gone = |e: std::io::Error| format!("the service went away: {e}");
         let mut text = serde_json::to_string(command).map_err(|e| e.to_string())?;
         text.push('\n');

@@ -67,6 +67,8 @@
 //! - A decision is a pure function of what the log recorded: `audit replay` makes every one again, with the code that made it.
 //! - A policy set is tried in a child process with bounded time and memory before the service compiles it, and compiled on a
 //!   thread with a large stack: whatever files do to a parser, the last good set goes on.
+//! - The first removals at a target system that adopted memberships cause wait for an admin (`held`, semantics.md, 33): a wrong
+//!   list of adoptions cannot empty a target.
 //! - One replica at a time delivers, and one process a database follows a policy folder: advisory locks of PostgreSQL
 //!   ([`store::sole`]). Replicas follow one git repository, by fast-forward only.
 //! - Routes without an entry are closed, and `tests/golden/authz-matrix.txt` shows every route for every kind of caller.

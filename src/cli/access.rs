@@ -10,7 +10,7 @@ use crate::{
         command::{Answer, Command},
         decision::Effect,
         duration::Duration,
-        id::{GrantId, GroupId, PersonId, RequestId},
+        id::{ConnectorName, GrantId, GroupId, PersonId, RequestId},
         request::RequestStatus,
         time::Time,
     },
@@ -72,7 +72,18 @@ pub enum GrantsCommand {
         #[arg(long)]
         reason: String,
     },
-    /// Record memberships of a Backstage catalogue as grants. Prints what it would do; --apply does it.
+    /// Let removals go that adopted grants cause: the first ones at each connector wait for this. Lists what waits; with
+    /// --reason it goes, and later ones do not wait.
+    ConfirmRemovals {
+        /// Only at this connector.
+        #[arg(long)]
+        connector: Option<ConnectorName>,
+        /// Why they may go; left out, they are only listed.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Record memberships of a Backstage catalogue as grants. Says what would become of each; --apply does it. Exit status 1
+    /// when there are memberships that policy does not allow: they are listed and never adopted.
     Adopt {
         /// Catalogue file or folder.
         #[arg(long)]
@@ -173,40 +184,9 @@ pub async fn grants(context: &Context, command: GrantsCommand) -> Outcome {
             context.print(&serde_json::json!({ "revoked": grant }), || format!("{grant} is revoked"));
             Ok(Done::Yes)
         }
-        GrantsCommand::Adopt { backstage, apply } => adopt(context, &backstage, apply).await,
+        GrantsCommand::ConfirmRemovals { connector, reason } => super::adopt::confirm_removals(context, connector, reason).await,
+        GrantsCommand::Adopt { backstage, apply } => super::adopt::adopt(context, &backstage, apply).await,
     }
-}
-
-async fn adopt(context: &Context, backstage: &std::path::Path, apply: bool) -> Outcome {
-    let catalogue = super::directory::read_catalogue(backstage)?;
-    let pairs: Vec<(PersonId, GroupId)> = catalogue
-        .groups
-        .values()
-        .flat_map(|g| g.members.iter().map(move |m| (m, g.name.to_ascii_lowercase())))
-        .filter_map(|(person, group)| Some((PersonId::parse(person).ok()?, GroupId::parse(&group).ok()?)))
-        .collect();
-    if !apply {
-        context.print(&serde_json::json!({ "memberships": pairs.len() }), || {
-            format!("{} memberships in {} groups would be recorded as grants; nothing was done (--apply does it)", pairs.len(), catalogue.groups.len())
-        });
-        return Ok(Done::Yes);
-    }
-    let mut connection = Connection::open(&context.settings).await?;
-    let (mut adopted, mut held, mut left) = (0, 0, Vec::new());
-    for (person, group) in pairs {
-        match connection.send(Command::Adopt { person: person.clone(), group: group.clone() }).await? {
-            Ok(Answer::Grant { .. }) => adopted += 1,
-            Ok(_) => held += 1,
-            Err(refusal) => left.push(format!("{person} in {group}: {refusal}")),
-        }
-    }
-    connection.close().await;
-    context.print(&serde_json::json!({ "adopted": adopted, "held_already": held, "left_out": left }), || {
-        let mut text = left.clone();
-        text.push(format!("{adopted} adopted, {held} held already, {} left out", left.len()));
-        text.join("\n")
-    });
-    Ok(if left.is_empty() { Done::Yes } else { Done::No })
 }
 
 pub async fn freeze(context: &Context, on: bool, reason: String) -> Outcome {

@@ -1,10 +1,10 @@
 //! How writing commands reach the ledger: through the running service's socket, else by the same ledger here.
 
 use crate::{
-    admin::{Client, Outcome, operator},
+    admin::{Adopt, Client, Outcome, operator},
     clock,
-    domain::{command::{Answer, Command, Envelope}, id::CommandId, refusal::Refusal},
-    ledger::fresh_id,
+    domain::{adoption::Adoption, command::{Answer, Command, Envelope}, id::CommandId, refusal::Refusal},
+    ledger::{adopt::Membership, fresh_id},
     settings::Settings,
     startup::Core,
 };
@@ -48,11 +48,28 @@ impl Connection {
                 Outcome::Answer(answer) => Ok(Ok(*answer)),
                 Outcome::Refusal(refusal) => Ok(Err(refusal)),
                 Outcome::Error(error) => Err(error),
+                Outcome::Adoptions(_) => Err("the service answered something else".to_owned()),
             },
             Self::Here(core) => {
                 let envelope = Envelope { id: CommandId(fresh_id()), actor: operator(), command, idempotency: None };
                 core.ledger.execute(envelope).await.map(|reply| reply.answer).map_err(|e| e.to_string())
             }
+        }
+    }
+
+    /// Adopts memberships as the operator, or says what that would do.
+    ///
+    /// # Errors
+    /// When nothing is known to have been done.
+    pub async fn adopt(&mut self, memberships: Vec<Membership>, apply: bool) -> Result<Vec<Adoption>, String> {
+        match self {
+            Self::Service(client) => match client.send(&Adopt { adopt: memberships, apply }).await? {
+                Outcome::Adoptions(adoptions) => Ok(adoptions),
+                Outcome::Error(error) => Err(error),
+                Outcome::Answer(_) | Outcome::Refusal(_) => Err("the service answered something else".to_owned()),
+            },
+            Self::Here(core) if apply => core.ledger.adopt(operator(), memberships).await.map_err(|e| e.to_string()),
+            Self::Here(core) => core.ledger.preview_adoptions(operator(), memberships).await.map_err(|e| e.to_string()),
         }
     }
 

@@ -1,6 +1,9 @@
 //! `directory import` and `show`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use clap::Subcommand;
 
@@ -44,15 +47,22 @@ pub enum DirectoryCommand {
 
 /// Reads a Backstage catalogue from a file or a folder.
 pub(super) fn read_catalogue(path: &Path) -> Result<backstage::Catalogue, String> {
+    Ok(read_catalogue_and_memberships(path)?.0)
+}
+
+/// The same, with every membership as the catalogue names it: person, group. The catalogue itself leaves out those whose
+/// person or group it does not describe.
+pub(super) fn read_catalogue_and_memberships(path: &Path) -> Result<(backstage::Catalogue, BTreeSet<(String, String)>), String> {
     let (mut catalogue, mut memberships) = (backstage::Catalogue::default(), Vec::new());
     for (name, bytes) in folder::read(path, &[".yaml", ".yml"])? {
         let text = String::from_utf8(bytes).map_err(|_| format!("`{name}` is not UTF-8"))?;
         backstage::read(&name, &text, &mut catalogue, &mut memberships);
     }
+    let named = memberships.iter().cloned().collect();
     let catalogue = backstage::finish(catalogue, memberships);
     match errors_of(&catalogue.problems) {
         Some(errors) => Err(errors),
-        None => Ok(catalogue),
+        None => Ok((catalogue, named)),
     }
 }
 

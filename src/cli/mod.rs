@@ -3,6 +3,7 @@
 //! Exit status: 0 done, 1 the answer is no (a check failed, access was denied), 2 wrong usage or input.
 
 mod access;
+mod adopt;
 mod audit;
 mod audit_replay;
 mod connection;
@@ -63,7 +64,7 @@ enum Command {
     Request(access::RequestArguments),
     /// Approve or deny a request with a personal token (BANDPASS_TOKEN).
     Approve(access::VoteArguments),
-    /// Grants: list, revoke, adopt.
+    /// Grants: list, revoke, adopt, and let the removals go that adoptions cause.
     #[command(subcommand)]
     Grants(access::GrantsCommand),
     /// Personal access tokens.

@@ -12,7 +12,7 @@ use super::{
     directory_change::DirectoryChange,
     duration::Duration,
     grant::Grant,
-    id::{CommandId, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, TokenId},
+    id::{CommandId, ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, TokenId},
     request::Request,
     token::{Scope, Token},
 };
@@ -169,6 +169,13 @@ pub enum Command {
         person: PersonId,
         /// What.
         group: GroupId,
+    },
+    /// Let the removals that adoptions cause at a connector go, those that wait and those to come.
+    ConfirmRemovals {
+        /// Where.
+        connector: ConnectorName,
+        /// Why.
+        reason: String,
     },
     /// Record refused acts of one actor within one minute.
     RecordRefusals {

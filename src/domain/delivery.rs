@@ -33,10 +33,13 @@ impl DeliveryAction {
     }
 }
 
-/// Where a delivery stands: `queued -> done | failing`, `failing -> done`. Never lost, retried for ever.
+/// Where a delivery stands: `queued -> done | failing`, `failing -> done`. Never lost, retried for ever. A removal may begin
+/// as `held`, which an admin's confirmation makes `queued` (semantics.md, 33).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryState {
+    /// Waits until an admin confirms the first removals that adoptions cause at its connector.
+    Held,
     /// Waiting for the worker.
     Queued,
     /// The target has it, read back.
@@ -49,6 +52,7 @@ impl DeliveryState {
     /// The word in the database and the API.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Held => "held",
             Self::Queued => "queued",
             Self::Done => "done",
             Self::Failing => "failing",
@@ -57,7 +61,7 @@ impl DeliveryState {
 
     /// Reads the word back.
     pub fn from_stored(text: &str) -> Option<Self> {
-        [Self::Queued, Self::Done, Self::Failing].into_iter().find(|s| s.as_str() == text)
+        [Self::Held, Self::Queued, Self::Done, Self::Failing].into_iter().find(|s| s.as_str() == text)
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     delivery::Delivery,
     grant::Grant,
     group::Entitlement,
-    id::{CommandId, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, TeamId, TokenId},
+    id::{CommandId, ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, TeamId, TokenId},
     person::{Person, Team},
     request::{Approval, Request},
     time::Time,
@@ -200,6 +200,14 @@ pub enum Change {
         request: Option<RequestId>,
         /// Why.
         error: String,
+    },
+    /// An admin let the removals that adoptions cause at a connector go: those that waited and those to come.
+    #[serde(rename = "removals.confirmed")]
+    RemovalsConfirmed {
+        /// Where.
+        connector: ConnectorName,
+        /// How many waited.
+        waited: u64,
     },
     /// A person joined or came back; who they are is personal text.
     #[serde(rename = "person.added")]
@@ -394,6 +402,7 @@ impl Change {
             Self::DeliveryQueued { .. } => "delivery.queued",
             Self::DeliveryDone { .. } => "delivery.done",
             Self::DeliveryFailing { .. } => "delivery.failing",
+            Self::RemovalsConfirmed { .. } => "removals.confirmed",
             Self::PersonAdded { .. } => "person.added",
             Self::PersonChanged { .. } => "person.changed",
             Self::PersonLeft { .. } => "person.left",
@@ -414,6 +423,7 @@ impl Change {
         "grant.extended", "grant.revoked", "grant.expired", "grant.adopted", "block.lifted", "delivery.queued",
         "delivery.done", "delivery.failing", "person.added", "person.changed", "person.left", "team.changed",
         "team.removed", "policy.loaded", "policy.load_failed", "token.created", "token.revoked", "freeze.set", "refused",
+        "removals.confirmed",
     ];
 
     /// How it came out.
@@ -495,6 +505,7 @@ impl Change {
             | Self::TeamRemoved { .. }
             | Self::PolicyLoadFailed { .. }
             | Self::FreezeSet { .. }
+            | Self::RemovalsConfirmed { .. }
             | Self::Refused { .. } => EventIndex::default(),
         }
     }

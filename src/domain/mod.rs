@@ -6,6 +6,7 @@
 
 pub mod access_change;
 pub mod actor;
+pub mod adoption;
 pub mod command;
 pub mod commit;
 pub mod decision;

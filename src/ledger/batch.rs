@@ -276,6 +276,7 @@ impl Batcher {
         warm.state.take(loaded);
         let mut around = Around::default();
         batch.iter().for_each(|envelope| needs::around(envelope, snapshot, &warm.state, &mut around));
+        around.confirmed = !warm.state.knows_confirmed() && batch.iter().any(|e| needs::may_remove(&e.command));
         // What a policy load touches leads to everything else those people hold.
         let touched = around.groups.clone();
         self.load_around(&mut warm, around)?;
@@ -295,7 +296,7 @@ impl Batcher {
     }
 
     fn finish(&mut self, before: &LedgerHead, after: &LedgerHead, rows: BatchRows, replies: Vec<Reply>) -> Result<Outcome, BatchError> {
-        let queued_deliveries = rows.changes.iter().any(|c| matches!(c, RowChange::DeliveryQueued { .. }));
+        let queued_deliveries = rows.changes.iter().any(|c| matches!(c, RowChange::DeliveryQueued { .. } | RowChange::RemovalsConfirmed { .. }));
         let changed_snapshot = before.directory_revision != after.directory_revision
             || before.policy_revision != after.policy_revision
             || before.frozen != after.frozen;

@@ -110,6 +110,17 @@ impl Ledger {
         self.send(envelope, None).await
     }
 
+    /// The same, waiting for room in the queue: for one of many commands by one caller, in the order of the calls.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when nothing is known to have changed.
+    pub(super) async fn execute_in_turn(&self, envelope: Envelope) -> Result<Reply, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        let work = Work::Command { envelope: Box::new(envelope), compiled: None, reply };
+        self.queue.send(work).await.map_err(|_| LedgerError::Unavailable("the ledger has stopped".to_owned()))?;
+        answer.await.map_err(|_| LedgerError::Unavailable("the ledger has stopped".to_owned()))?
+    }
+
     async fn send(&self, envelope: Envelope, compiled: Option<Arc<PolicySet>>) -> Result<Reply, LedgerError> {
         let (reply, answer) = oneshot::channel();
         let work = Work::Command { envelope: Box::new(envelope), compiled, reply };

@@ -10,6 +10,7 @@
 //!
 //! Pure parts, which `audit` uses too: [`decide`], [`project`], [`encode`], [`tree`].
 
+pub mod adopt;
 mod batch;
 pub mod decide;
 pub mod encode;

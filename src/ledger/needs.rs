@@ -106,12 +106,36 @@ pub fn around(envelope: &Envelope, snapshot: &Snapshot, state: &State, into: &mu
                 }
             }
         }
+        Command::ConfirmRemovals { connector, .. } => {
+            actor();
+            into.waiting_at.insert(connector.clone());
+        }
         Command::ChangeDirectory { .. } | Command::CreateToken { .. } | Command::RevokeToken { .. } | Command::Freeze { .. } => actor(),
         _ => {}
     }
 }
 
+/// Whether a command may end what an adopted grant brings, so that it must be known where such removals need not wait. What
+/// is not listed here may.
+pub fn may_remove(command: &Command) -> bool {
+    !matches!(
+        command,
+        Command::Submit { .. }
+            | Command::Renew { .. }
+            | Command::Approve { .. }
+            | Command::Deny { .. }
+            | Command::Withdraw { .. }
+            | Command::ExpireRequest { .. }
+            | Command::ConfirmDelivery { .. }
+            | Command::ReportDelivery { .. }
+            | Command::RecordRefusals { .. }
+            | Command::CreateToken { .. }
+            | Command::RevokeToken { .. }
+            | Command::Adopt { .. }
+    )
+}
+
 /// Whether a command changes what later commands are decided on, so that it is a batch of its own.
 pub fn stands_alone(command: &Command) -> bool {
-    matches!(command, Command::ChangeDirectory { .. } | Command::LoadPolicy { .. })
+    matches!(command, Command::ChangeDirectory { .. } | Command::LoadPolicy { .. } | Command::ConfirmRemovals { .. })
 }

@@ -85,6 +85,7 @@ pub fn project(event: &Event) -> Vec<RowChange> {
         Change::DeliveryFailing { delivery, error, .. } => {
             vec![RowChange::DeliveryReported { id: *delivery, state: DeliveryState::Failing, done_at: None, note: Some(error.clone()) }]
         }
+        Change::RemovalsConfirmed { connector, .. } => vec![RowChange::RemovalsConfirmed { connector: connector.clone(), seq }],
         Change::PersonAdded { person, .. } | Change::PersonChanged { person, .. } => vec![
             RowChange::PersonPut { id: person.clone(), status: PersonStatus::Active, person: event.personal.person.clone(), seq },
             RowChange::DirectoryRevision(seq),

@@ -7,7 +7,7 @@ use crate::{
     domain::{
         delivery::{Delivery, DeliveryState},
         grant::{Grant, GrantStatus},
-        id::{DeliveryId, GrantId, GroupId, PersonId, RequestId, TokenId},
+        id::{ConnectorName, DeliveryId, GrantId, GroupId, PersonId, RequestId, TokenId},
         request::{Approval, Request, RequestStatus},
         token::Token,
     },
@@ -31,6 +31,10 @@ pub struct State {
     tokens: HashMap<TokenId, Token>,
     /// Requests, grants and deliveries that reached their end in this batch.
     ended: Ended,
+    /// Where removals that adoptions cause were confirmed; none when no command needed to know.
+    confirmed: Option<BTreeSet<ConnectorName>>,
+    /// How many removals wait for confirmation, where a command needed to know.
+    waiting: BTreeMap<ConnectorName, u64>,
     /// Whether new grants are stopped.
     pub frozen: bool,
 }
@@ -71,6 +75,10 @@ impl State {
         for block in loaded.blocks {
             self.put_block(block);
         }
+        if loaded.confirmed.is_some() {
+            self.confirmed = loaded.confirmed;
+        }
+        self.waiting.extend(loaded.waiting);
     }
 
     fn put_block(&mut self, block: Block) {
@@ -176,6 +184,13 @@ impl State {
                     delivery.note.clone_from(note);
                 }
             }
+            RowChange::RemovalsConfirmed { connector, .. } => {
+                for delivery in self.deliveries.values_mut().filter(|d| d.state == DeliveryState::Held && d.entitlement.connector == *connector) {
+                    delivery.state = DeliveryState::Queued;
+                }
+                self.confirmed.get_or_insert_default().insert(connector.clone());
+                self.waiting.remove(connector);
+            }
             RowChange::BlockPut(block) => {
                 self.put_block(block.clone());
             }
@@ -251,6 +266,21 @@ impl State {
     /// A delivery.
     pub fn delivery(&self, id: DeliveryId) -> Option<&Delivery> {
         self.deliveries.get(&id)
+    }
+
+    /// Whether it is known where removals that adoptions cause were confirmed.
+    pub fn knows_confirmed(&self) -> bool {
+        self.confirmed.is_some()
+    }
+
+    /// Whether removals that adoptions cause at a connector were confirmed. What is not known was not.
+    pub fn removals_confirmed(&self, connector: &ConnectorName) -> bool {
+        self.confirmed.as_ref().is_some_and(|c| c.contains(connector))
+    }
+
+    /// How many removals wait for confirmation at a connector, as the batch found them.
+    pub fn removals_waiting(&self, connector: &ConnectorName) -> u64 {
+        self.waiting.get(connector).copied().unwrap_or(0)
     }
 
     /// A token.

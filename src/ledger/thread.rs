@@ -119,6 +119,7 @@ impl Thread {
                 next = self.work.try_recv().ok();
             }
             self.carry_out(batch);
+            self.batcher.writer.keep_log_short();
             self.forget_old_answers(&mut forgotten);
         }
     }

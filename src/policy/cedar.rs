@@ -1,6 +1,6 @@
 //! Cedar: the schema, conditions, guardrails, and their evaluation. No other room sees these types.
 
-use std::{collections::{BTreeMap, HashSet}, ops::Range, str::FromStr};
+use std::{cell::RefCell, collections::{BTreeMap, HashSet}, ops::Range, str::FromStr};
 
 use cedar_policy::{
     Authorizer, Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, EvalResult, Expression, Policy, PolicyId, PolicySet,
@@ -14,6 +14,7 @@ use crate::domain::{
     group::{AttributeType, AttributeTypes, Group},
     id::{GroupId, PersonId},
     person::{AttributeValue, Subject},
+    time::Time,
 };
 
 /// Attributes that every person has; declared ones may not use these names.
@@ -301,14 +302,13 @@ impl Facts {
             return None;
         }
         let (hour, weekday) = inquiry.now.hour_and_weekday(zone);
-        let now = inquiry.now.timestamp().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
         let long = |n: i64| RestrictedExpression::new_long(n);
         let pairs = [
             ("duration_hours", long(i64::from(inquiry.duration.hours_rounded_up()))),
             ("duration_minutes", long(i64::from(inquiry.duration.minutes_rounded_up()))),
             ("has_justification", RestrictedExpression::new_bool(inquiry.has_justification)),
             ("break_glass", RestrictedExpression::new_bool(inquiry.break_glass)),
-            ("now", RestrictedExpression::new_datetime(now)),
+            ("now", datetime(inquiry.now)),
             ("hour", long(i64::from(hour))),
             ("weekday", long(i64::from(weekday))),
             ("holds", texts(inquiry.holds.iter().map(GroupId::as_str))),
@@ -319,6 +319,23 @@ impl Facts {
         let request = Request::new(principal, self.action.clone(), resource, context, None).ok()?;
         Some(Asked { facts: self, request })
     }
+}
+
+thread_local! {
+    static LAST_INSTANT: RefCell<Option<(Time, RestrictedExpression)>> = const { RefCell::new(None) };
+}
+
+/// An instant as Cedar's `datetime`. Making one runs Cedar's parser, and all inquiries of a batch are of one instant: the
+/// last is remembered.
+fn datetime(at: Time) -> RestrictedExpression {
+    LAST_INSTANT.with_borrow_mut(|last| match last {
+        Some((instant, made)) if *instant == at => made.clone(),
+        _ => {
+            let made = RestrictedExpression::new_datetime(at.timestamp().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
+            *last = Some((at, made.clone()));
+            made
+        }
+    })
 }
 
 fn named<const N: usize>(pairs: [(&str, RestrictedExpression); N]) -> std::collections::HashMap<String, RestrictedExpression> {

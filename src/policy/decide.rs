@@ -30,7 +30,7 @@ impl Engine {
     }
 
     /// The decision without suggestions: what suggestions are checked with.
-    pub(super) fn decide_plainly(&self, inquiry: &Inquiry<'_>) -> Decision {
+    pub(crate) fn decide_plainly(&self, inquiry: &Inquiry<'_>) -> Decision {
         let mut decision = self.blank();
         let Some(group) = self.set.group(inquiry.group.as_str()) else {
             return denied(decision, ReasonKind::UnknownGroup, "There is no such group".to_owned());

@@ -10,6 +10,7 @@ use super::{
     db::{Db, Pg},
     row::{AuditLogRow, AuditPrivateRow},
     schema::{audit_log, audit_private, head},
+    project::Steps,
     writer::{Begun, HeadRow, LedgerHead},
 };
 use crate::domain::time::Time;
@@ -25,61 +26,55 @@ diesel::define_sql_function! {
     ) -> BigInt;
 }
 
-#[derive(QueryableByName)]
-struct LockedHead {
-    #[diesel(sql_type = BigInt)]
-    seq: i64,
-    #[diesel(sql_type = BigInt)]
-    epoch: i64,
-    #[diesel(sql_type = BigInt)]
-    at: i64,
-    #[diesel(sql_type = Binary)]
-    frontier: Vec<u8>,
-    #[diesel(sql_type = Binary)]
-    root: Vec<u8>,
-    #[diesel(sql_type = Bool)]
-    frozen: bool,
-    #[diesel(sql_type = BigInt)]
-    directory_revision: i64,
-    #[diesel(sql_type = Nullable<Text>)]
-    policy_revision: Option<String>,
-    #[diesel(sql_type = BigInt)]
-    policy_since: i64,
-    #[diesel(sql_type = Text)]
-    policy_source: String,
-    #[diesel(sql_type = BigInt)]
-    clock: i64,
+diesel::table! {
+    /// The head with the server's clock: a view that locks the head's row, then reads the clock.
+    locked_head (seq) {
+        seq -> BigInt,
+        epoch -> BigInt,
+        at -> BigInt,
+        frontier -> Binary,
+        root -> Binary,
+        frozen -> Bool,
+        directory_revision -> BigInt,
+        policy_revision -> Nullable<Text>,
+        policy_since -> BigInt,
+        policy_source -> Text,
+        clock -> BigInt,
+    }
 }
 
 /// Locks the head's row and reads the server's clock after the lock is held. Release binaries always take the lock; the
 /// test feature `without-head-lock` exists to show that the race tests fail without it.
 pub(super) fn lock_head(c: &mut Pg) -> Result<Begun, DieselError> {
-    let statement = if cfg!(feature = "without-head-lock") { "SELECT * FROM ledger_lock(false)" } else { "SELECT * FROM ledger_lock(true)" };
-    let row: LockedHead = diesel::sql_query(statement).get_result(c)?;
-    let clock = Time::from_micros(row.clock);
-    let head = HeadRow {
-        seq: row.seq,
-        epoch: row.epoch,
-        at: row.at,
-        frontier: row.frontier,
-        root: row.root,
-        frozen: row.frozen,
-        directory_revision: row.directory_revision,
-        policy_revision: row.policy_revision,
-        policy_since: row.policy_since,
-        policy_source: row.policy_source,
+    let (clock, head) = if cfg!(feature = "without-head-lock") {
+        let clock = diesel::dsl::sql::<BigInt>("(extract(epoch FROM clock_timestamp()) * 1000000)::bigint");
+        head::table.select((clock, HeadRow::as_select())).first::<(i64, HeadRow)>(c)?
+    } else {
+        // A view, since diesel keeps no prepared statement for a query in text.
+        use locked_head as l;
+        let (head, clock): (HeadRow, i64) = l::table
+            .select((
+                (
+                    l::seq, l::epoch, l::at, l::frontier, l::root, l::frozen, l::directory_revision, l::policy_revision, l::policy_since,
+                    l::policy_source,
+                ),
+                l::clock,
+            ))
+            .first(c)?;
+        (clock, head)
     };
-    Ok(Begun { head: head.into(), clock: Some(clock) })
+    Ok(Begun { head: head.into(), clock: Some(Time::from_micros(clock)) })
 }
 
-/// Appends a batch and moves the head from `before` to `after`.
+/// Appends a batch and moves the head from `before` to `after`. Answers whether the first step of what the events do was
+/// written as well: on PostgreSQL in the same round trip.
 pub(super) fn append(
     db: &mut Db,
     before: &LedgerHead,
     after: &LedgerHead,
-    events: &[AuditLogRow],
-    private: &[AuditPrivateRow],
-) -> Result<(), DieselError> {
+    (events, private): (&[AuditLogRow], &[AuditPrivateRow]),
+    steps: &Steps<'_>,
+) -> Result<bool, DieselError> {
     match db {
         Db::Sqlite(c) => {
             for row in events {
@@ -101,12 +96,12 @@ pub(super) fn append(
                     head::policy_source.eq(&after.policy_source),
                 ))
                 .execute(&mut **c)?;
-            if moved == 1 { Ok(()) } else { Err(DieselError::NotFound) }
+            if moved == 1 { Ok(false) } else { Err(DieselError::NotFound) }
         }
         Db::Postgres(c) => {
             let texts = |f: fn(&AuditLogRow) -> &str| events.iter().map(f).collect::<Vec<_>>();
             let options = |f: fn(&AuditLogRow) -> Option<&str>| events.iter().map(f).collect::<Vec<_>>();
-            let seq: i64 = diesel::select(ledger_append(
+            let append = ledger_append(
                 before.seq,
                 after.at.micros(),
                 texts(|e| &e.kind),
@@ -129,9 +124,16 @@ pub(super) fn append(
                 after.policy_revision.as_ref().map(|r| r.as_str()),
                 after.policy_since.micros(),
                 &after.policy_source,
-            ))
-            .get_result(&mut **c)?;
-            if seq == after.seq { Ok(()) } else { Err(DieselError::NotFound) }
+            );
+            let (seq, written): (i64, bool) = match steps.first_call()? {
+                Some(call) => {
+                    let (seq, changed) = diesel::select((append, call.expression())).get_result(&mut **c)?;
+                    call.check(changed)?;
+                    (seq, true)
+                }
+                None => (diesel::select(append).get_result(&mut **c)?, false),
+            };
+            if seq == after.seq { Ok(written) } else { Err(DieselError::NotFound) }
         }
     }
 }

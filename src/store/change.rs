@@ -6,7 +6,7 @@ use crate::domain::{
     duration::Duration,
     grant::{Grant, GrantStatus},
     group::Entitlement,
-    id::{DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, TeamId, TokenId},
+    id::{ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, TeamId, TokenId},
     person::{Person, PersonStatus, Team},
     request::{Approval, Request, RequestStatus},
     time::Time,
@@ -122,6 +122,13 @@ pub enum RowChange {
         done_at: Option<Time>,
         /// Why it fails, or a note.
         note: Option<String>,
+    },
+    /// The first removals that adoptions cause at a connector need not wait any more: what is `held` there is `queued`.
+    RemovalsConfirmed {
+        /// Where.
+        connector: ConnectorName,
+        /// By which event.
+        seq: i64,
     },
     /// A person as the directory now has them; no data after an erasure.
     PersonPut {

@@ -135,9 +135,10 @@ fn connect_sqlite(path: &std::path::Path, purpose: Purpose) -> Result<Db, StoreE
         SqliteConnection::establish(&path.to_string_lossy()).map_err(|e| StoreError(format!("cannot open `{shown}`: {e}")))?;
     // recursive_triggers: without it the delete triggers do not fire for REPLACE.
     let common = "PRAGMA busy_timeout = 5000; PRAGMA recursive_triggers = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;";
+    // `store::wal` copies the log into the file long before it has 50,000 pages.
     let special = match purpose {
         Purpose::Write => {
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 8000;"
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 50000;"
         }
         Purpose::Read => "PRAGMA query_only = ON; PRAGMA cache_size = -8192;",
     };

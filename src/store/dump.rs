@@ -11,11 +11,11 @@ use super::{
     row::{
         ApprovalRow, AuditLogRow, AuditPrivateRow, BlockRow, DeliveryRow, GrantRow, PersonRow, RequestRow, TeamRow, TokenRow, entitlements_text,
     },
-    schema::{approvals, audit_log, audit_private, blocks, deliveries, grants, group_lives, head, people, policy_blobs, policy_sets, requests, teams, tokens},
+    schema::{approvals, audit_log, audit_private, blocks, deliveries, grants, group_lives, head, people, policy_blobs, policy_sets, removals_confirmed, requests, teams, tokens},
     snapshot::{StoredFiles, policy_files},
     writer::{HeadRow, store_error},
 };
-use crate::domain::{id::PolicyRevision, person::PersonStatus, time::Time};
+use crate::domain::{delivery::DeliveryState, id::PolicyRevision, person::PersonStatus, time::Time};
 
 /// What the head holds beside the tree, as events put it there.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -132,6 +132,14 @@ impl Dump {
                     row.done_at = done_at.map(Time::micros);
                     row.note.clone_from(note);
                     self.put_delivery(row);
+                }
+            }
+            RowChange::RemovalsConfirmed { connector, seq } => {
+                self.put("removals_confirmed", connector.to_string(), &(connector.as_str(), *seq));
+                let held: Vec<DeliveryRow> =
+                    self.deliveries.values().filter(|d| d.connector == connector.as_str() && d.state == DeliveryState::Held.as_str()).cloned().collect();
+                for row in held {
+                    self.put_delivery(DeliveryRow { state: DeliveryState::Queued.as_str().to_owned(), ..row });
                 }
             }
             RowChange::PersonPut { id, status, person, seq } => {
@@ -287,6 +295,10 @@ impl Dumper {
         dump_table!(requests, RequestRow, |r: &RequestRow| r.id.clone());
         dump_table!(approvals, ApprovalRow, |r: &ApprovalRow| r.seq.to_string());
         dump_table!(grants, GrantRow, |r: &GrantRow| r.id.clone());
+        let confirmed: Vec<(String, i64)> = on!(db, c => removals_confirmed::table.load(c)).map_err(store_error)?;
+        for (connector, seq) in confirmed {
+            dump.put("removals_confirmed", connector.clone(), &(connector.as_str(), seq));
+        }
         dump_table!(deliveries, DeliveryRow, |r: &DeliveryRow| r.id.clone());
         dump_table!(people, PersonRow, |r: &PersonRow| r.id.clone());
         dump_table!(teams, TeamRow, |r: &TeamRow| r.id.clone());

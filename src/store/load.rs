@@ -1,6 +1,6 @@
 //! What a batch reads inside its transaction: first what its commands name, then what that leads to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::{prelude::*, result::Error as DieselError};
 
@@ -9,14 +9,14 @@ use super::{
     db::{Db, on},
     read::StoreError,
     row::{ApprovalRow, BlockRow, DeliveryRow, GrantRow, IdempotencyRow, RequestRow, TokenRow},
-    schema::{ActiveGrant, PendingRequest, approvals, blocks, deliveries, grants, group_lives, idempotency, requests, tokens},
+    schema::{ActiveGrant, HeldRemoval, PendingRequest, approvals, blocks, deliveries, grants, group_lives, idempotency, removals_confirmed, requests, tokens},
     writer::{Writer, store_error},
 };
 use crate::domain::{
     delivery::Delivery,
     duration::Duration,
     grant::Grant,
-    id::{DeliveryId, GrantId, GroupId, PersonId, RequestId, TokenId},
+    id::{ConnectorName, DeliveryId, GrantId, GroupId, PersonId, RequestId, TokenId},
     request::{Approval, Request},
     time::Time,
     token::Token,
@@ -46,6 +46,10 @@ pub struct Around {
     pub groups: BTreeSet<GroupId>,
     /// Groups whose pending requests are needed.
     pub pending_of: BTreeSet<GroupId>,
+    /// Whether the connectors are needed where removals that adoptions cause were confirmed.
+    pub confirmed: bool,
+    /// Connectors whose removals that wait for confirmation are to be counted.
+    pub waiting_at: BTreeSet<ConnectorName>,
 }
 
 /// The rows found.
@@ -65,6 +69,10 @@ pub struct Loaded {
     pub answers: Vec<IdempotencyRow>,
     /// Blocks.
     pub blocks: Vec<Block>,
+    /// Where removals that adoptions cause were confirmed, when it was asked for.
+    pub confirmed: Option<BTreeSet<ConnectorName>>,
+    /// How many removals wait for confirmation, by connector.
+    pub waiting: BTreeMap<ConnectorName, u64>,
 }
 
 fn texts<T: ToString>(ids: &BTreeSet<T>) -> Vec<String> {
@@ -181,6 +189,15 @@ impl Writer {
                 .load(c))
             .map_err(store_error)?;
             into.requests.extend(valid::<_, Request>(rows)?);
+        }
+        if around.confirmed {
+            let rows: Vec<String> = on!(db, c => removals_confirmed::table.select(removals_confirmed::connector).load(c)).map_err(store_error)?;
+            into.confirmed = Some(rows.iter().filter_map(|name| ConnectorName::parse(name).ok()).collect());
+        }
+        for connector in &around.waiting_at {
+            let count: i64 = on!(db, c => deliveries::table.filter(HeldRemoval).filter(deliveries::connector.eq(connector.as_str())).count().get_result(c))
+                .map_err(store_error)?;
+            into.waiting.insert(connector.clone(), u64::try_from(count).unwrap_or(0));
         }
         Ok(())
     }

@@ -20,4 +20,5 @@ mod schema;
 pub mod snapshot;
 pub mod sole;
 pub mod tamper;
+mod wal;
 pub mod writer;

@@ -13,9 +13,9 @@ use super::{
     change::RowChange,
     db::{Db, on},
     row::{ApprovalRow, BlockRow, DeliveryRow, GrantRow, PersonRow, RequestRow, TeamRow, TokenRow, entitlements_text},
-    schema::{approvals, blocks, deliveries, grants, group_lives, people, requests, teams, tokens},
+    schema::{HeldRemoval, approvals, blocks, deliveries, grants, group_lives, people, removals_confirmed, requests, teams, tokens},
 };
-use crate::domain::{person::PersonStatus, time::Time};
+use crate::domain::{delivery::DeliveryState, person::PersonStatus, time::Time};
 
 diesel::define_sql_function! {
     /// Writes the projected rows of a batch (`migrations/postgres/0002_project_a_batch`): JSON arrays of rows, keyed by column.
@@ -42,9 +42,47 @@ struct ReportedRow {
     note: Option<String>,
 }
 
+/// A call of `ledger_project`: its arguments, and how many deliveries it must say it reported on.
+pub(super) struct Call {
+    filed: String,
+    votes: String,
+    started: String,
+    queued: String,
+    reported: String,
+    reports: usize,
+}
+
+impl Call {
+    /// As an expression to select.
+    pub(super) fn expression(&self) -> ledger_project<&str, &str, &str, &str, &str> {
+        ledger_project(self.filed.as_str(), self.votes.as_str(), self.started.as_str(), self.queued.as_str(), self.reported.as_str())
+    }
+
+    /// Whether what it answered is what it must.
+    pub(super) fn check(&self, changed: i64) -> Result<(), DieselError> {
+        if usize::try_from(changed) == Ok(self.reports) { Ok(()) } else { Err(DieselError::NotFound) }
+    }
+}
+
 impl Together {
-    /// Row by row with cached statements on SQLite; one call on PostgreSQL, where each statement is a round trip.
-    fn write(self, db: &mut Db) -> Result<(), DieselError> {
+    /// As one call on PostgreSQL, where each statement is a round trip; none when there is nothing to write.
+    fn call(&self) -> Result<Option<Call>, DieselError> {
+        if self.filed.is_empty() && self.votes.is_empty() && self.started.is_empty() && self.queued.is_empty() && self.reported.is_empty() {
+            return Ok(None);
+        }
+        let reports: Vec<&ReportedRow> = self.reported.values().collect();
+        Ok(Some(Call {
+            filed: json(&self.filed)?,
+            votes: json(&self.votes)?,
+            started: json(&self.started)?,
+            queued: json(&self.queued)?,
+            reported: json(&reports)?,
+            reports: reports.len(),
+        }))
+    }
+
+    /// Row by row with cached statements on SQLite.
+    fn write(&self, db: &mut Db) -> Result<(), DieselError> {
         match db {
             Db::Sqlite(c) => {
                 for row in &self.filed {
@@ -67,15 +105,10 @@ impl Together {
                 }
                 Ok(())
             }
-            Db::Postgres(c) => {
-                let reports: Vec<&ReportedRow> = self.reported.values().collect();
-                if self.filed.is_empty() && self.votes.is_empty() && self.started.is_empty() && self.queued.is_empty() && reports.is_empty() {
-                    return Ok(());
-                }
-                let call = ledger_project(json(&self.filed)?, json(&self.votes)?, json(&self.started)?, json(&self.queued)?, json(&reports)?);
-                let changed: i64 = diesel::select(call).get_result(&mut **c)?;
-                if usize::try_from(changed) == Ok(reports.len()) { Ok(()) } else { Err(DieselError::NotFound) }
-            }
+            Db::Postgres(c) => match self.call()? {
+                Some(call) => call.check(diesel::select(call.expression()).get_result(&mut **c)?),
+                None => Ok(()),
+            },
         }
     }
 }
@@ -84,37 +117,60 @@ fn json<T: Serialize>(rows: &[T]) -> Result<String, DieselError> {
     serde_json::to_string(rows).map_err(|e| DieselError::SerializationError(Box::new(e)))
 }
 
-/// Applies changes in the transaction: rows that begin are written first and together, other updates follow in order.
-pub(super) fn apply(db: &mut Db, changes: &[RowChange]) -> Result<(), DieselError> {
-    let mut together = Together::default();
-    let mut updates: Vec<&RowChange> = Vec::new();
-    for change in changes {
-        match change {
-            RowChange::RequestFiled(request) => together.filed.push(request.into()),
-            RowChange::ApprovalGiven(approval) => together.votes.push(approval.into()),
-            // A grant may start where one ended earlier in the same batch: the unique index wants the end first.
-            RowChange::GrantStarted(grant) if updates.iter().any(|u| matches!(u, RowChange::GrantEnded { .. })) => {
-                flush(db, std::mem::take(&mut together), &mut updates)?;
-                together.started.push(grant.into());
-            }
-            RowChange::GrantStarted(grant) => together.started.push(grant.into()),
-            RowChange::DeliveryQueued { delivery, index } => together.queued.push(DeliveryRow::new(delivery, *index)),
-            RowChange::DeliveryReported { id, state, done_at, note } => {
-                let row = ReportedRow { id: id.to_string(), state: state.as_str(), done_at: done_at.map(Time::micros), note: note.clone() };
-                together.reported.insert(row.id.clone(), row);
-            }
-            other => updates.push(other),
-        }
-    }
-    flush(db, together, &mut updates)
+/// What a batch's changes do, in order: rows that begin are written together, other updates follow one by one.
+#[derive(Default)]
+pub(super) struct Steps<'a> {
+    first: Together,
+    updates: Vec<&'a RowChange>,
+    /// Only after an end in the same batch.
+    then: Vec<(Together, Vec<&'a RowChange>)>,
 }
 
-fn flush(db: &mut Db, together: Together, updates: &mut Vec<&RowChange>) -> Result<(), DieselError> {
-    together.write(db)?;
-    for change in updates.drain(..) {
-        update(db, change)?;
+impl<'a> Steps<'a> {
+    /// Sorts changes into steps.
+    pub(super) fn of(changes: &'a [RowChange]) -> Self {
+        let mut steps = Self::default();
+        let (mut together, mut updates): (Together, Vec<&RowChange>) = Default::default();
+        for change in changes {
+            match change {
+                RowChange::RequestFiled(request) => together.filed.push(request.into()),
+                RowChange::ApprovalGiven(approval) => together.votes.push(approval.into()),
+                // A grant may start where one ended earlier in the same batch: the unique index wants the end first.
+                RowChange::GrantStarted(grant) if updates.iter().any(|u| matches!(u, RowChange::GrantEnded { .. })) => {
+                    steps.then.push((std::mem::take(&mut together), std::mem::take(&mut updates)));
+                    together.started.push(grant.into());
+                }
+                RowChange::GrantStarted(grant) => together.started.push(grant.into()),
+                RowChange::DeliveryQueued { delivery, index } => together.queued.push(DeliveryRow::new(delivery, *index)),
+                RowChange::DeliveryReported { id, state, done_at, note } => {
+                    let row = ReportedRow { id: id.to_string(), state: state.as_str(), done_at: done_at.map(Time::micros), note: note.clone() };
+                    together.reported.insert(row.id.clone(), row);
+                }
+                other => updates.push(other),
+            }
+        }
+        steps.then.push((together, updates));
+        (steps.first, steps.updates) = steps.then.remove(0);
+        steps
     }
-    Ok(())
+
+    /// The first step's rows as one call on PostgreSQL, to be made with the append in one round trip.
+    pub(super) fn first_call(&self) -> Result<Option<Call>, DieselError> {
+        self.first.call()
+    }
+
+    /// Carries the steps out in the transaction, the first one's rows only where no call has written them.
+    pub(super) fn apply(&self, db: &mut Db, first_is_written: bool) -> Result<(), DieselError> {
+        if !first_is_written {
+            self.first.write(db)?;
+        }
+        self.updates.iter().try_for_each(|change| update(db, change))?;
+        for (together, updates) in &self.then {
+            together.write(db)?;
+            updates.iter().try_for_each(|change| update(db, change))?;
+        }
+        Ok(())
+    }
 }
 
 fn one_row(changed: usize) -> Result<(), DieselError> {
@@ -155,6 +211,15 @@ fn update(db: &mut Db, change: &RowChange) -> Result<(), DieselError> {
         RowChange::GrantEnded { id, status, at, seq } => one_row(on!(db, c => diesel::update(grants::table.filter(grants::id.eq(id.to_string())))
             .set((grants::status.eq(status.as_str()), grants::ended_at.eq(at.micros()), grants::ended_seq.eq(*seq)))
             .execute(c))?),
+        RowChange::RemovalsConfirmed { connector, seq } => {
+            on!(db, c => diesel::insert_into(removals_confirmed::table)
+                .values((removals_confirmed::connector.eq(connector.as_str()), removals_confirmed::seq.eq(*seq)))
+                .execute(c))?;
+            on!(db, c => diesel::update(deliveries::table.filter(HeldRemoval).filter(deliveries::connector.eq(connector.as_str())))
+                .set(deliveries::state.eq(DeliveryState::Queued.as_str()))
+                .execute(c))
+            .map(drop)
+        }
         RowChange::PersonPut { id, status, person, seq } => {
             let word = if *status == PersonStatus::Active { "active" } else { "left" };
             let data = person.as_ref().and_then(|p| serde_json::to_string(p).ok());

@@ -6,11 +6,11 @@ use super::{
     db::on,
     read::{Reader, StoreError, valid},
     row::{DELIVERIES_PER_EVENT, DeliveryRow},
-    schema::{OpenDelivery, deliveries, requests},
+    schema::{HeldRemoval, NotBehindHeld, OpenDelivery, deliveries, requests},
 };
 use crate::domain::{
     delivery::Delivery,
-    id::{GrantId, RequestId},
+    id::{ConnectorName, GrantId, PersonId, RequestId},
 };
 
 impl Reader {
@@ -56,7 +56,8 @@ impl Reader {
         valid(rows)
     }
 
-    /// Deliveries not done, oldest first, from after the given position.
+    /// Deliveries that the worker may try, oldest first, from after the given position: not done, and neither waiting for
+    /// confirmation nor behind one that is, for the same person and entitlement.
     ///
     /// # Errors
     /// As every read.
@@ -65,6 +66,7 @@ impl Reader {
             .ask(move |db| {
                 on!(db, c => deliveries::table
                     .filter(OpenDelivery)
+                    .filter(NotBehindHeld)
                     .filter(deliveries::position.gt(after))
                     .order(deliveries::position)
                     .limit(i64::from(limit))
@@ -76,21 +78,68 @@ impl Reader {
         Ok(positions.into_iter().zip(valid::<_, Delivery>(rows)?).collect())
     }
 
-    /// How many deliveries are queued, and how many fail.
+    /// Removals that wait for an admin's confirmation, oldest first: of everybody or of one person.
     ///
     /// # Errors
     /// As every read.
-    pub async fn delivery_backlog(&self) -> Result<(u64, u64), StoreError> {
+    pub async fn held_removals(&self, person: Option<PersonId>, limit: u16) -> Result<Vec<Delivery>, StoreError> {
+        let rows: Vec<DeliveryRow> = self
+            .ask(move |db| {
+                on!(db, c => {
+                    let mut query = deliveries::table
+                        .filter(HeldRemoval)
+                        .order(deliveries::position)
+                        .limit(i64::from(limit))
+                        .select(DeliveryRow::as_select())
+                        .into_boxed();
+                    if let Some(person) = &person {
+                        query = query.filter(deliveries::person.eq(person.as_str()));
+                    }
+                    query.load(c)
+                })
+            })
+            .await?;
+        valid(rows)
+    }
+
+    /// How many removals wait for an admin's confirmation, by connector.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn removals_waiting(&self) -> Result<Vec<(ConnectorName, u64)>, StoreError> {
         let rows: Vec<(String, i64)> = self
             .ask(move |db| {
                 on!(db, c => deliveries::table
-                    .filter(OpenDelivery)
+                    .filter(HeldRemoval)
+                    .group_by(deliveries::connector)
+                    .select((deliveries::connector, diesel::dsl::count_star()))
+                    .order(deliveries::connector)
+                    .load(c))
+            })
+            .await?;
+        rows.into_iter()
+            .map(|(name, n)| {
+                let name = ConnectorName::parse(&name).map_err(|e| StoreError(format!("`deliveries`: {e}")))?;
+                Ok((name, u64::try_from(n).unwrap_or(0)))
+            })
+            .collect()
+    }
+
+    /// How many deliveries are queued, how many fail, and how many removals wait for confirmation.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn delivery_backlog(&self) -> Result<(u64, u64, u64), StoreError> {
+        let rows: Vec<(String, i64)> = self
+            .ask(move |db| {
+                on!(db, c => deliveries::table
+                    .filter(OpenDelivery.or(HeldRemoval))
                     .group_by(deliveries::state)
                     .select((deliveries::state, diesel::dsl::count_star()))
                     .load(c))
             })
             .await?;
         let of = |word: &str| rows.iter().find(|(s, _)| s == word).and_then(|(_, n)| u64::try_from(*n).ok()).unwrap_or(0);
-        Ok((of("queued"), of("failing")))
+        Ok((of("queued"), of("failing"), of("held")))
     }
 }

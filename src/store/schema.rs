@@ -152,6 +152,12 @@ diesel::table! {
     }
 }
 diesel::table! {
+    removals_confirmed (connector) {
+        connector -> Text,
+        seq -> BigInt,
+    }
+}
+diesel::table! {
     policy_blobs (hash) {
         hash -> Text,
         bytes -> Binary,
@@ -207,7 +213,18 @@ spelled!(
     "requests.status = 'pending'"
 );
 spelled!(
-    /// Deliveries that are not achieved.
+    /// Deliveries that are not achieved and wait for nobody's confirmation.
     OpenDelivery,
-    "deliveries.state <> 'done'"
+    "deliveries.state IN ('queued', 'failing')"
+);
+spelled!(
+    /// Removals that wait for an admin's confirmation.
+    HeldRemoval,
+    "deliveries.state = 'held'"
+);
+spelled!(
+    /// Deliveries with no removal before them, of the same person and entitlement, that waits for confirmation.
+    NotBehindHeld,
+    "NOT EXISTS (SELECT 1 FROM deliveries h WHERE h.state = 'held' AND h.person = deliveries.person \
+     AND h.connector = deliveries.connector AND h.entitlement = deliveries.entitlement AND h.position < deliveries.position)"
 );

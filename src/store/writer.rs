@@ -13,6 +13,7 @@ use super::{
     read::StoreError,
     row::{AuditLogRow, AuditPrivateRow, IdempotencyRow},
     schema::{head, idempotency, policy_blobs, policy_sets},
+    wal::WalCopier,
 };
 use crate::domain::{id::PolicyRevision, time::Time};
 
@@ -89,6 +90,10 @@ pub enum CommitError {
 pub struct Writer {
     pub(super) db: Db,
     location: Location,
+    /// SQLite only.
+    wal: Option<WalCopier>,
+    /// Rows written since the log was last looked after.
+    rows: usize,
 }
 
 pub(super) fn store_error(error: DieselError) -> StoreError {
@@ -101,7 +106,11 @@ impl Writer {
     /// # Errors
     /// When the database cannot be reached.
     pub fn open(location: &Location) -> Result<Self, StoreError> {
-        Ok(Self { db: connect(location, Purpose::Write)?, location: location.clone() })
+        let wal = match location {
+            Location::Sqlite(path) => Some(WalCopier::new(path)),
+            Location::Postgres(_) => None,
+        };
+        Ok(Self { db: connect(location, Purpose::Write)?, location: location.clone(), wal, rows: 0 })
     }
 
     /// Opens the same queries on a connection that cannot write.
@@ -109,7 +118,7 @@ impl Writer {
     /// # Errors
     /// When the database cannot be reached.
     pub fn open_for_reading(location: &Location) -> Result<Self, StoreError> {
-        Ok(Self { db: connect(location, Purpose::Read)?, location: location.clone() })
+        Ok(Self { db: connect(location, Purpose::Read)?, location: location.clone(), wal: None, rows: 0 })
     }
 
     /// Number of the last directory event.
@@ -158,6 +167,7 @@ impl Writer {
     /// # Errors
     /// When the database refuses anything; roll back.
     pub fn write(&mut self, before: &LedgerHead, after: &LedgerHead, rows: &BatchRows) -> Result<(), StoreError> {
+        self.rows += 2 * rows.events.len() + rows.changes.len();
         self.try_write(before, after, rows).map_err(store_error)
     }
 
@@ -165,10 +175,12 @@ impl Writer {
         for set in &rows.policy_sets {
             self.store_policy_set(set)?;
         }
+        let steps = project::Steps::of(&rows.changes);
+        let mut first_is_written = false;
         if !rows.events.is_empty() {
-            append::append(&mut self.db, before, after, &rows.events, &rows.private)?;
+            first_is_written = append::append(&mut self.db, before, after, (&rows.events, &rows.private), &steps)?;
         }
-        project::apply(&mut self.db, &rows.changes)?;
+        steps.apply(&mut self.db, first_is_written)?;
         for row in &rows.idempotency {
             on!(&mut self.db, c => diesel::insert_into(idempotency::table).values(row).on_conflict_do_nothing().execute(c))?;
         }
@@ -213,6 +225,13 @@ impl Writer {
                 self.rollback();
                 Err(CommitError::Unknown(told))
             }
+        }
+    }
+
+    /// Keeps SQLite's write-ahead log short; called when those who waited for the last commit have their answers.
+    pub fn keep_log_short(&mut self) {
+        if let (Some(wal), Db::Sqlite(connection)) = (&mut self.wal, &mut self.db) {
+            wal.committed(std::mem::take(&mut self.rows), connection);
         }
     }
 

@@ -52,7 +52,7 @@ impl Metrics {
     }
 
     /// Everything as text.
-    pub fn text(&self, ledger: &Ledger, backlog: (u64, u64)) -> String {
+    pub fn text(&self, ledger: &Ledger, backlog: (u64, u64, u64)) -> String {
         let stats = ledger.stats();
         let set = |what: &str, value: u64| self.ledger.with_label_values(&[what]).set(i64::try_from(value).unwrap_or(i64::MAX));
         set("batches", stats.batches.load(Ordering::Relaxed));
@@ -69,6 +69,7 @@ impl Metrics {
         self.policy_age.set(ledger.now().seconds_since(snapshot.policy_since));
         self.deliveries.with_label_values(&["queued"]).set(i64::try_from(backlog.0).unwrap_or(i64::MAX));
         self.deliveries.with_label_values(&["failing"]).set(i64::try_from(backlog.1).unwrap_or(i64::MAX));
+        self.deliveries.with_label_values(&["held"]).set(i64::try_from(backlog.2).unwrap_or(i64::MAX));
         let mut bytes = Vec::new();
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut bytes);
         String::from_utf8(bytes).unwrap_or_default()

@@ -87,6 +87,7 @@ pub const ROUTES: &[Route] = &[
     get("/audit/{seq}", Access::Auditor),
     get("/policy", Browser),
     get("/policy/what-if", AuditorOrAdmin),
+    post("/policy/confirm-removals", Browser),
     get("/docs", Browser),
 ];
 
@@ -162,6 +163,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/audit/{seq}").read(ui::audit::show))
         .service(r("/policy").read(ui::policy::page))
         .service(r("/policy/what-if").read(ui::policy::what_if))
+        .service(r("/policy/confirm-removals").write(ui::removals::confirm))
         .service(r("/docs").read(ui::docs::page));
 }
 

@@ -5,6 +5,7 @@
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod support;
 
+mod adopt;
 mod architecture;
 mod bad_input;
 mod git_source;
@@ -16,6 +17,8 @@ mod problems;
 mod real_org;
 mod replay;
 mod sample;
+mod sampled;
 mod tamper;
 mod target;
+mod upgrade;
 mod who_gained;

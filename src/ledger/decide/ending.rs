@@ -1,10 +1,10 @@
 //! Ends of grants, blocks lifted, memberships adopted.
 
-use super::{Decided, Recorder, World, removals};
+use super::{Decided, Recorder, World, removals, removals_at_once};
 use crate::domain::{
     actor::Actor,
     command::Answer,
-    decision::Inquiry,
+    decision::{Effect, Inquiry},
     duration::Duration,
     event::{Change, Personal},
     grant::{Grant, GrantStatus, Provenance},
@@ -39,7 +39,8 @@ pub(super) fn revoke(
         return Err(Refusal::Impossible { field: Some("reason".to_owned()), reason: "say why, so that the holder knows what happened".to_owned() });
     }
     let revoked = ended(grant, GrantStatus::Revoked, world, &recorder);
-    let deliveries = removals(world, grant, recorder.seq(), ids);
+    let queue = if by_holder { removals_at_once } else { removals };
+    let deliveries = queue(world, grant, recorder.seq(), ids);
     let told = match reason {
         Some(reason) if by_holder => format!("given back by the holder: {reason}"),
         Some(reason) => format!("taken away: {reason}"),
@@ -114,11 +115,13 @@ pub(super) fn adopt(
     let inquiry = |duration| Inquiry { subject, group, duration, has_justification: true, now: world.now, holds: &holds, break_glass: false };
     let impossible = |reason: String| Refusal::Impossible { field: None, reason };
     let longest = world.snapshot.policy.default_duration(&inquiry(shortest));
-    let decision = world.snapshot.policy.decide(&inquiry(longest.unwrap_or(shortest)));
+    // Without suggestions: nobody asks what would change it, and a list may be long.
+    let decision = world.snapshot.policy.decide_plainly(&inquiry(longest.unwrap_or(shortest)));
     if let Some(finding) = decision.guardrails.first() {
         return Err(impossible(format!("`{}` forbids it: {}", finding.id, finding.reason)));
     }
-    let rule = decision.rule.as_ref().and_then(|name| policy.rules.iter().find(|r| r.name == *name && r.then != Then::Always));
+    let decisive = decision.rule.as_ref().filter(|_| decision.effect != Effect::Deny);
+    let rule = decisive.and_then(|name| policy.rules.iter().find(|r| r.name == *name && r.then != Then::Always));
     let rule = rule.ok_or_else(|| impossible("no rule would give or approve it".to_owned()))?;
     let grant = Grant {
         id: GrantId(ids.fresh()),

@@ -19,7 +19,7 @@ use crate::domain::{
     delivery::{Delivery, DeliveryAction, DeliveryState},
     duration::Duration,
     event::{Change, Event, Personal},
-    grant::Grant,
+    grant::{Grant, Provenance},
     group::{Entitlement, Who},
     id::{CommandId, DeliveryId, GrantId, GroupId, IdSource, PersonId, RequestId},
     refusal::Refusal,
@@ -134,6 +134,7 @@ pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) ->
         Command::Adopt { person, group } => ending::adopt(world, &envelope.actor, person, group, recorder, ids),
         Command::ConfirmDelivery { delivery, note } => delivery::confirm(world, *delivery, note.clone(), recorder),
         Command::ReportDelivery { delivery, error } => delivery::report(world, *delivery, error, recorder),
+        Command::ConfirmRemovals { connector, reason } => delivery::confirm_removals(world, &envelope.actor, connector, reason, recorder),
         Command::ChangeDirectory { changes, source, expected_revision } => {
             directory::change(world, &envelope.actor, changes, source, *expected_revision, recorder)
         }
@@ -251,8 +252,30 @@ pub(crate) fn additions(world: &World<'_>, grant: &Grant, seq: i64, ids: &mut dy
     Intents { world, grant: grant.id, person: &grant.person, request: grant.request, seq }.queue(DeliveryAction::Add, &new, ids)
 }
 
-/// What must be removed for a grant that ends: what no other live grant of the person brings (semantics.md, 21).
+/// What must be removed for a grant that ends: what no other live grant of the person brings (semantics.md, 21). Where the
+/// grant was adopted, it may wait for confirmation first.
 pub(crate) fn removals(world: &World<'_>, grant: &Grant, seq: i64, ids: &mut dyn IdSource) -> Vec<Delivery> {
+    let mut deliveries = removals_at_once(world, grant, seq, ids);
+    hold_first(world, grant, &mut deliveries);
+    deliveries
+}
+
+/// Makes the removals of an adopted grant wait, where no admin has confirmed such removals yet: the membership was not made
+/// here, and a wrong list of adoptions must not empty a target system (semantics.md, 33). Whoever left never waits.
+fn hold_first(world: &World<'_>, grant: &Grant, deliveries: &mut [Delivery]) {
+    let here_still = world.snapshot.directory.person(grant.person.as_str()).is_some_and(|p| p.is_active());
+    if grant.provenance != Provenance::Adopted || !here_still {
+        return;
+    }
+    for delivery in deliveries.iter_mut().filter(|d| d.action == DeliveryAction::Remove) {
+        if !world.state.removals_confirmed(&delivery.entitlement.connector) {
+            delivery.state = DeliveryState::Held;
+        }
+    }
+}
+
+/// The same without waiting for any confirmation: the holder gives it back.
+pub(crate) fn removals_at_once(world: &World<'_>, grant: &Grant, seq: i64, ids: &mut dyn IdSource) -> Vec<Delivery> {
     let gone = world.brought_alone(grant);
     Intents { world, grant: grant.id, person: &grant.person, request: grant.request, seq }.queue(DeliveryAction::Remove, &gone, ids)
 }

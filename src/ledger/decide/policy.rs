@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Decided, Intents, Recorder, World};
+use super::{Decided, Intents, Recorder, World, hold_first};
 use crate::domain::{
     access_change::Compared,
     commit::Commit,
@@ -106,6 +106,7 @@ fn bring_up_to_date(
             let intents = Intents { world, grant: grant.id, person, request: grant.request, seq: recorder.seq() };
             let mut deliveries = intents.queue(DeliveryAction::Remove, &gone, ids);
             deliveries.extend(intents.queue(DeliveryAction::Add, &come, ids));
+            hold_first(world, grant, &mut deliveries);
             carried.insert(grant.id, after);
             recorder.record(
                 Change::DeliveryQueued {

@@ -172,7 +172,7 @@ pub struct DeliveryShape {
     pub connector: String,
     /// Native name there.
     pub name: String,
-    /// `queued`, `done` or `failing`.
+    /// `queued`, `done` or `failing`; `held` for a removal that waits for an admin (semantics.md, 33).
     pub state: String,
     /// Why it fails, or a note.
     pub note: Option<String>,

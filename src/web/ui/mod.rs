@@ -10,6 +10,7 @@ pub mod groups;
 pub mod home;
 pub mod people;
 pub mod policy;
+pub mod removals;
 pub mod request;
 pub mod signin;
 mod words;

@@ -49,6 +49,7 @@ struct PersonPage {
     teams: Vec<Link>,
     reports: Vec<Link>,
     held: Option<Vec<Held>>,
+    waiting: Vec<String>,
     owned: Vec<Link>,
 }
 
@@ -71,6 +72,9 @@ pub async fn person(state: Data<AppState>, caller: Known, id: Path<String>) -> R
             may_end: caller.admin || owns(&caller, &g.group) || person.id == *caller.id(),
         })
         .collect();
+    // Adopted memberships whose grant has ended, which an admin has not let go yet.
+    let waiting = if all { state.reader.held_removals(Some(person.id.clone()), 100).await? } else { Vec::new() };
+    let waiting = waiting.iter().map(|d| d.entitlement.to_string()).collect();
     let held = (all || !seen.is_empty()).then_some(seen);
     let mut facts = vec![("E-mail", person.email.clone().unwrap_or_default()), ("Employment", person.employment.clone().unwrap_or_default()), ("Location", person.location.clone().unwrap_or_default())];
     facts.retain(|(_, v)| !v.is_empty());
@@ -94,6 +98,7 @@ pub async fn person(state: Data<AppState>, caller: Known, id: Path<String>) -> R
         teams: direct.iter().map(|t| team_link(snapshot, t)).collect(),
         reports: snapshot.directory.reports(&person.id).iter().filter_map(|r| person_link(snapshot, r.as_str())).collect(),
         held,
+        waiting,
         owned,
     })
 }

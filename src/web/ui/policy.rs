@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web::{Data, Query}};
 use askama::Template;
 use serde::Deserialize;
 
-use super::{Frame, words::{self, Outcome, When, when}};
+use super::{Frame, removals::Waiting, words::{self, Outcome, When, when}};
 use crate::{
     domain::{duration::Duration, id::{GroupId, PersonId}, problem::Severity},
     store::read::{AuditFilter, Page},
@@ -58,6 +58,8 @@ struct PolicyPage {
     admins: String,
     attributes: Vec<(String, &'static str)>,
     history: Vec<Loaded>,
+    removals: Vec<Waiting>,
+    may_confirm: bool,
     may_ask: bool,
     query: WhatIf,
     answer: Option<Answer>,
@@ -135,6 +137,8 @@ async fn render(state: &AppState, caller: &Known, query: WhatIf, answer: Option<
         admins: words::list(snapshot, &set.roles().admin, false),
         attributes: set.attributes().iter().map(|(k, t)| (k.clone(), attribute(*t))).collect(),
         history,
+        removals: super::removals::waiting(state).await?,
+        may_confirm: caller.admin,
         may_ask: caller.auditor || caller.admin,
         query,
         answer,

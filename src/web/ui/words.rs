@@ -198,6 +198,7 @@ pub fn delivery(d: &Delivery, now: Time) -> (String, &'static str, String) {
         (DeliveryAction::Remove, DeliveryState::Done) => ("Taken away", "tag"),
         (DeliveryAction::Add, DeliveryState::Queued) => ("On its way", "wait"),
         (DeliveryAction::Remove, DeliveryState::Queued) => ("Being taken away", "wait"),
+        (_, DeliveryState::Held) => ("Waits for an admin's confirmation", "wait"),
         (_, DeliveryState::Failing) => ("Failing, tried again", "no"),
     };
     let note = match (&d.note, d.done_at) {
@@ -224,6 +225,7 @@ pub fn event_kind(kind: &str) -> (&'static str, &'static str) {
         "block.lifted" => ("Unblocked", "tag"),
         "delivery.queued" => ("Changed", "wait"),
         "delivery.done" => ("Delivered", "tag"),
+        "removals.confirmed" => ("Confirmed", "tag"),
         "delivery.failing" => ("Failing", "no"),
         "person.added" => ("Joined", "tag"),
         "person.changed" => ("Changed", "tag"),
