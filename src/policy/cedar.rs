@@ -52,6 +52,11 @@ pub(super) fn schema(attributes: &AttributeTypes) -> Option<Schema> {
     Schema::from_cedarschema_str(&text).ok().map(|(schema, _)| schema)
 }
 
+/// What checks conditions and guardrails against it: made once a set, since it holds the whole schema.
+pub(super) fn validator(attributes: &AttributeTypes) -> Option<Validator> {
+    schema(attributes).map(Validator::new)
+}
+
 /// Why a text is not parsed at all, if it is not.
 pub(super) fn too_much(text: &str) -> Option<(Range<usize>, String)> {
     if text.len() > MAX_BYTES {
@@ -155,7 +160,7 @@ pub(super) struct Condition {
 
 /// Compiles a `when` that stands at `at` in the reader's file. It is parsed alone, as one expression, so nothing in it can
 /// close a brace or begin another policy; only then is a policy made around it, and only to check its types.
-pub(super) fn condition(reader: &mut Reader<'_>, text: &str, at: &Range<usize>, schema: &Schema) -> Option<Condition> {
+pub(super) fn condition(reader: &mut Reader<'_>, text: &str, at: &Range<usize>, validator: &Validator) -> Option<Condition> {
     let within = |inner: Range<usize>| inner_span(reader.text, at, text, inner);
     if let Some((inner, message)) = too_much(text) {
         let span = within(inner);
@@ -180,7 +185,7 @@ pub(super) fn condition(reader: &mut Reader<'_>, text: &str, at: &Range<usize>, 
         reader.tell(at.clone(), "BP030", "the condition cannot be read as part of a rule", None);
         return None;
     };
-    let outcome = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
+    let outcome = validator.validate(&policies, ValidationMode::Strict);
     let mut sound = true;
     for error in outcome.validation_errors() {
         sound = false;

@@ -219,10 +219,10 @@ fn compile(files: &PolicyFiles, known: &Known, timezone: &str, kept: bool) -> Ch
     problems.extend(all.role_words.into_iter().flat_map(|(r, _)| r.problems));
     let mut rails: Vec<(Guardrail, cedar_policy::Policy)> = Vec::new();
     let mut conditions = BTreeMap::new();
-    if let Some(schema) = cedar::schema(&all.attributes) {
+    if let Some(validator) = cedar::validator(&all.attributes) {
         let targets = guardrails::Targets::new(all.drafts.iter().map(|d| &d.group));
         for mut reader in all.cedar_files {
-            for (guardrail, policy) in guardrails::read(&mut reader, &schema, &ids, targets.as_ref()) {
+            for (guardrail, policy) in guardrails::read(&mut reader, &validator, &ids, targets.as_ref()) {
                 if let Some((twin, _)) = rails.iter().find(|(g, _)| g.id == guardrail.id) {
                     let at = reader.span_of_line(guardrail.line);
                     reader.tell(at, "BP047", format!("the id `{}` is also used in `{}`", guardrail.id, twin.file), None);
@@ -237,11 +237,11 @@ fn compile(files: &PolicyFiles, known: &Known, timezone: &str, kept: bool) -> Ch
             for (index, at) in draft.places.when.clone() {
                 let text = draft.group.rules.get(index).and_then(|r| r.when.clone());
                 if let (Some(text), Some(slot)) = (text, compiled.get_mut(index)) {
-                    *slot = cedar::condition(&mut draft.reader, &text, &at, &schema);
+                    *slot = cedar::condition(&mut draft.reader, &text, &at, &validator);
                 }
             }
             for (text, at) in std::mem::take(&mut draft.places.lost_conditions) {
-                cedar::condition(&mut draft.reader, &text, &at, &schema);
+                cedar::condition(&mut draft.reader, &text, &at, &validator);
             }
             conditions.insert(draft.group.id.clone(), compiled);
         }

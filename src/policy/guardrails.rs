@@ -3,14 +3,14 @@
 use std::{collections::BTreeSet, str::FromStr};
 
 use cedar_policy::{
-    Authorizer, Context, Effect, Entities, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Request, Schema, ValidationMode, Validator,
+    Authorizer, Context, Effect, Entities, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Request, ValidationMode, Validator,
 };
 
 use super::{cedar::{place, plain_words, told, too_much}, reader::Reader};
 use crate::domain::{group::{Group, Guardrail}, id::GroupId};
 
 /// The guardrails of one file. `targets` are the groups that one of them should apply to.
-pub(super) fn read(reader: &mut Reader<'_>, schema: &Schema, groups: &BTreeSet<GroupId>, targets: Option<&Targets>) -> Vec<(Guardrail, Policy)> {
+pub(super) fn read(reader: &mut Reader<'_>, validator: &Validator, groups: &BTreeSet<GroupId>, targets: Option<&Targets>) -> Vec<(Guardrail, Policy)> {
     if let Some((span, message)) = too_much(reader.text) {
         reader.tell(span, "BP031", message, Some("split the file".to_owned()));
         return Vec::new();
@@ -69,7 +69,7 @@ pub(super) fn read(reader: &mut Reader<'_>, schema: &Schema, groups: &BTreeSet<G
         let line = reader.line_of(start);
         let renamed = policy.new_id(PolicyId::new(&id));
         let single = PolicySet::from_policies([renamed.clone()]).unwrap_or_default();
-        for error in Validator::new(schema.clone()).validate(&single, ValidationMode::Strict).validation_errors() {
+        for error in validator.validate(&single, ValidationMode::Strict).validation_errors() {
             let (message, help) = told(error);
             let (message, help) = plain_words(&message.replace(&format!("for policy `{id}`, "), ""), help);
             reader.tell(place(error).unwrap_or(head.clone()), "BP046", format!("`{id}` does not fit the schema: {message}"), help);

@@ -40,9 +40,9 @@ pub fn read(text: &str, set: &PolicySet) -> (Vec<Claim>, Vec<Problem>) {
             if !names.insert(name.clone()) {
                 reader.tell(name_at, "BP180", format!("two claims are named \"{name}\""), Some("give each its own name".to_owned()));
             }
-            let Some(schema) = cedar::schema(&set.attributes) else { continue };
+            let Some(validator) = cedar::validator(&set.attributes) else { continue };
             let line = reader.line_of(at.start);
-            if let Some(condition) = cedar::condition(&mut reader, &never, &never_at, &schema).filter(|_| !group_unread) {
+            if let Some(condition) = cedar::condition(&mut reader, &never, &never_at, &validator).filter(|_| !group_unread) {
                 claims.push(Claim { name, group: group.map(|(g, _)| g), text: never, line, condition });
             }
         }
@@ -63,7 +63,7 @@ pub fn given(text: &str, group: Option<&GroupId>, set: &PolicySet) -> Result<Cla
         let near = nearest(group.as_str(), set.groups.keys().map(GroupId::as_str)).map(|n| format!("did you mean `{n}`?"));
         reader.tell(0..0, "BP070", format!("there is no group `{group}`"), near);
     }
-    let condition = cedar::schema(&set.attributes).and_then(|schema| cedar::condition(&mut reader, text, &(0..text.len()), &schema));
+    let condition = cedar::validator(&set.attributes).and_then(|validator| cedar::condition(&mut reader, text, &(0..text.len()), &validator));
     match condition {
         Some(condition) if reader.problems.is_empty() => Ok(Claim { name: text.to_owned(), group: group.cloned(), text: text.to_owned(), line: 1, condition }),
         _ => Err(reader.problems),
