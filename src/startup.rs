@@ -285,8 +285,10 @@ impl Application {
         let far = matches!(place, Place::Git(_));
         let every = std::time::Duration::from_secs(settings.policy.poll_seconds.max(1));
         let mut policy = PolicySource::new(place, every, Canary::default());
-        // A repository may be slow or away: with a policy in force it is looked at after the start.
-        if !far || core.ledger.snapshot().in_force.is_none() {
+        // A repository may be slow or away: with a policy in force it is looked at after the start. So is a folder that holds what
+        // is in force already.
+        let later = if far { core.ledger.snapshot().in_force.is_some() } else { policy.is_in_force(&core.ledger).await.map_err(StartError)? };
+        if !later {
             let shown = &core.ledger.source_state().source;
             match policy.load(&core.ledger).await.map_err(StartError)? {
                 Load::InForce => {}

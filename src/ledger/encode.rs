@@ -1,5 +1,7 @@
 //! Events as rows: the canonical body that is hashed and stored verbatim, and the personal text beside it.
 
+use std::fmt;
+
 use ring::rand::SecureRandom;
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +10,7 @@ use crate::{
     domain::{
         actor::Actor,
         event::{Change, Event, Personal},
-        id::CommandId,
+        id::{CommandId, GroupId, PersonId, PolicyRevision},
         time::Time,
     },
     store::row::{AuditLogRow, AuditPrivateRow},
@@ -135,24 +137,75 @@ pub fn columns(body: BodyRef<'_>, body_text: String) -> AuditLogRow {
     }
 }
 
+/// Whether every column is what [`columns`] makes of the body, compared where it lies.
+pub fn columns_fit(body: &Body, row: &AuditLogRow) -> bool {
+    // Named one by one, so that a column added to the log does not compile before it is compared here.
+    let AuditLogRow { seq, at, kind, actor, person, group_id, request, grant_id, outcome, rule, policy_revision, command, body: _ } = row;
+    let index = body.change.index();
+    *seq == body.seq
+        && *at == body.at.micros()
+        && kind == body.change.kind()
+        && is_shown(actor, &body.actor)
+        && person.as_deref() == index.person.as_ref().map(PersonId::as_str)
+        && group_id.as_deref() == index.group.as_ref().map(GroupId::as_str)
+        && are_shown(request.as_deref(), index.request)
+        && are_shown(grant_id.as_deref(), index.grant)
+        && outcome == body.change.outcome().as_str()
+        && *rule == index.rule
+        && policy_revision.as_deref() == index.policy_revision.as_ref().map(PolicyRevision::as_str)
+        && is_shown(command, body.command)
+}
+
+/// Whether a text is what a value is shown as, without making another text.
+fn is_shown(text: &str, value: impl fmt::Display) -> bool {
+    struct Rest<'a>(&'a str);
+    impl fmt::Write for Rest<'_> {
+        fn write_str(&mut self, part: &str) -> fmt::Result {
+            self.0 = self.0.strip_prefix(part).ok_or(fmt::Error)?;
+            Ok(())
+        }
+    }
+    let mut rest = Rest(text);
+    fmt::Write::write_fmt(&mut rest, format_args!("{value}")).is_ok() && rest.0.is_empty()
+}
+
+fn are_shown(text: Option<&str>, value: Option<impl fmt::Display>) -> bool {
+    match (text, value) {
+        (Some(text), Some(value)) => is_shown(text, value),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+/// Reads a stored body.
+///
+/// # Errors
+/// When it is not what this program writes.
+pub fn decode_body(text: &str) -> Result<Body, EncodeError> {
+    serde_json::from_str(text).map_err(|e| EncodeError(e.to_string()))
+}
+
+/// Reads the personal text beside a body; nothing is left of one that was erased.
+///
+/// # Errors
+/// When it is not what this program writes.
+pub fn decode_personal(text: Option<&str>) -> Result<Personal, EncodeError> {
+    text.map_or_else(|| Ok(Personal::default()), |text| serde_json::from_str(text).map_err(|e| EncodeError(e.to_string())))
+}
+
+impl Body {
+    /// The event that it is, with the personal text beside it.
+    pub fn into_event(self, personal: Personal) -> Event {
+        Event { seq: self.seq, epoch: self.epoch, at: self.at, actor: self.actor, command: self.command, change: self.change, personal }
+    }
+}
+
 /// Reads a stored event back.
 ///
 /// # Errors
 /// When body or text are not what this program writes.
 pub fn decode(body_text: &str, personal_text: Option<&str>) -> Result<(Body, Event), EncodeError> {
-    let body: Body = serde_json::from_str(body_text).map_err(|e| EncodeError(e.to_string()))?;
-    let personal: Personal = match personal_text {
-        Some(text) => serde_json::from_str(text).map_err(|e| EncodeError(e.to_string()))?,
-        None => Personal::default(),
-    };
-    let event = Event {
-        seq: body.seq,
-        epoch: body.epoch,
-        at: body.at,
-        actor: body.actor.clone(),
-        command: body.command,
-        change: body.change.clone(),
-        personal,
-    };
+    let body = decode_body(body_text)?;
+    let event = body.clone().into_event(decode_personal(personal_text)?);
     Ok((body, event))
 }

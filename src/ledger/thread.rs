@@ -34,7 +34,7 @@ struct Waiting {
 /// Reads what is in force and starts the thread.
 pub(super) fn start(config: LedgerConfig, work: mpsc::Receiver<Work>) -> Result<Arc<Shared>, StoreError> {
     let mut writer = Writer::open(&config.location)?;
-    let snapshot = read_in_force(&mut writer, None)?;
+    let snapshot = read_in_force(&mut writer, None, None)?;
     let batcher = Batcher::new(writer, config.limits.clone(), Arc::clone(&config.clock));
     let shared = Arc::new(Shared { snapshot: RwLock::new(Arc::new(snapshot)), stats: Default::default(), deliveries: Default::default(), source: Default::default(), config });
     let thread = Thread { batcher, shared: Arc::clone(&shared), work };
@@ -46,8 +46,9 @@ pub(super) fn start(config: LedgerConfig, work: mpsc::Receiver<Work>) -> Result<
     Ok(shared)
 }
 
-/// Builds the snapshot from what the log says is in force, reusing what has not changed.
-fn read_in_force(writer: &mut Writer, last: Option<&Snapshot>) -> Result<Snapshot, StoreError> {
+/// Builds the snapshot from what the log says is in force, reusing what has not changed, and a set that was compiled to come
+/// into force, if it did.
+fn read_in_force(writer: &mut Writer, last: Option<&Snapshot>, compiled: Option<&Arc<PolicySet>>) -> Result<Snapshot, StoreError> {
     let head = writer.begin()?.head;
     writer.rollback();
     let directory = match last.filter(|l| l.directory.revision() == head.directory_revision) {
@@ -57,10 +58,12 @@ fn read_in_force(writer: &mut Writer, last: Option<&Snapshot>) -> Result<Snapsho
             Arc::new(Directory::new(people, teams, head.directory_revision))
         }
     };
-    let set = match (&head.policy_revision, last.filter(|l| l.in_force == head.policy_revision)) {
-        (_, Some(last)) => last.policy.shared_set(),
-        (None, None) => Arc::new(PolicySet::empty()),
-        (Some(revision), None) => {
+    let compiled = compiled.filter(|set| Some(set.revision()) == head.policy_revision.as_ref());
+    let set = match (&head.policy_revision, last.filter(|l| l.in_force == head.policy_revision), compiled) {
+        (_, Some(last), _) => last.policy.shared_set(),
+        (None, None, _) => Arc::new(PolicySet::empty()),
+        (Some(_), None, Some(compiled)) => Arc::clone(compiled),
+        (Some(revision), None, None) => {
             let missing = || StoreError(format!("the policy set {} in force is not in the database", revision.short()));
             let (timezone, files) = writer.load_policy_files(revision)?.ok_or_else(missing)?;
             let checked = policy::compile_kept(&files, &timezone);
@@ -184,13 +187,13 @@ impl Thread {
                         self.shared.deliveries.notify_one();
                     }
                     if outcome.changed_snapshot {
-                        self.refresh()?;
+                        self.refresh(compiled.as_ref())?;
                     }
                     return Ok(outcome.replies);
                 }
                 Err(BatchError::Outdated) if refreshed < 5 => {
                     refreshed += 1;
-                    self.refresh()?;
+                    self.refresh(compiled.as_ref())?;
                 }
                 Err(BatchError::Unknown { error, seq, command, replies }) => {
                     tracing::warn!(%error, seq, "the outcome of a commit is unknown; asking the log");
@@ -199,7 +202,7 @@ impl Thread {
                     let written = self.batcher.writer.command_of(seq).map_err(|e| LedgerError::Unavailable(e.0))?;
                     if written.as_deref() == Some(command.as_str()) {
                         self.shared.deliveries.notify_one();
-                        self.refresh()?;
+                        self.refresh(compiled.as_ref())?;
                         return Ok(replies);
                     }
                 }
@@ -227,9 +230,9 @@ impl Thread {
     }
 
     /// Takes over what the log says is in force. A replica that cannot stops deciding (semantics.md, 28).
-    fn refresh(&mut self) -> Result<(), LedgerError> {
+    fn refresh(&mut self, compiled: Option<&Arc<PolicySet>>) -> Result<(), LedgerError> {
         let current = self.shared.snapshot();
-        match read_in_force(&mut self.batcher.writer, Some(&current)) {
+        match read_in_force(&mut self.batcher.writer, Some(&current), compiled) {
             Ok(snapshot) => {
                 self.shared.stats.stopped.store(false, Ordering::Relaxed);
                 self.shared.swap(snapshot);

@@ -46,6 +46,21 @@ fn revision(files: &BTreeMap<&str, &str>, timezone: &str) -> PolicyRevision {
     PolicyRevision::from_digest(context.finish().as_ref())
 }
 
+/// Whether a file of a policy folder decides anything.
+fn decides(path: &str) -> bool {
+    !(path.starts_with("org/") || path.ends_with("README.md") || path == "proofs.toml")
+}
+
+/// The content hash that a set of these files has, without compiling them; none when a file could never be part of one.
+pub fn revision_of(files: &PolicyFiles, timezone: &str) -> Option<PolicyRevision> {
+    let mut texts = BTreeMap::new();
+    for (path, bytes) in files.iter().filter(|(path, _)| decides(path)) {
+        let text = std::str::from_utf8(bytes).ok().filter(|t| t.len() <= MAX_FILE)?;
+        texts.insert(path.as_str(), text);
+    }
+    (files.len() <= MAX_FILES).then(|| revision(&texts, timezone))
+}
+
 /// Stack of the thread that parses, in bytes, reserved and not used: parsers of deep text recurse, and a stack that is too small
 /// ends the whole process (security.md, 2.25).
 pub const PARSING_STACK: usize = 256 * 1024 * 1024;
@@ -86,7 +101,7 @@ fn texts<'f>(files: &'f PolicyFiles, problems: &mut Vec<Problem>) -> BTreeMap<&'
         problems.push(of_file("", "BP050", format!("{} files: at most {MAX_FILES} are read", files.len()), None));
     }
     for (path, bytes) in files.iter().take(MAX_FILES) {
-        if path.starts_with("org/") || path.ends_with("README.md") || path == "proofs.toml" {
+        if !decides(path) {
             continue;
         }
         if bytes.len() > MAX_FILE {

@@ -32,7 +32,7 @@ use std::{
     sync::Arc,
 };
 
-pub use compile::{PARSING_STACK, check, compile_kept};
+pub use compile::{PARSING_STACK, check, compile_kept, revision_of};
 
 use crate::domain::{
     group::{AttributeTypes, Conflict, Group, Guardrail, Roles},

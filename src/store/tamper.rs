@@ -7,20 +7,23 @@ use super::{
     read::StoreError,
 };
 
-/// Ways to change the past, each of which the database must refuse.
+/// Ways to change the past, each of which the database must refuse. They aim at the newest rows: SQLite gathers every row that a
+/// statement means before the first trigger fires, and a start must not read the whole log.
 const ATTEMPTS_ON_BOTH: &[&str] = &[
-    "UPDATE audit_log SET actor = 'nobody'",
-    "UPDATE audit_log SET at = at - 1",
-    "DELETE FROM audit_log",
-    "DELETE FROM audit_private",
-    "UPDATE audit_private SET text = 'another'",
+    "UPDATE audit_log SET actor = 'nobody' WHERE seq > (SELECT max(seq) - 2 FROM audit_log)",
+    "UPDATE audit_log SET at = at - 1 WHERE seq > (SELECT max(seq) - 2 FROM audit_log)",
+    "DELETE FROM audit_log WHERE seq > (SELECT max(seq) - 2 FROM audit_log)",
+    "DELETE FROM audit_private WHERE seq > (SELECT max(seq) - 2 FROM audit_private)",
+    "UPDATE audit_private SET text = 'another' WHERE seq > (SELECT max(seq) - 2 FROM audit_private)",
     "INSERT INTO audit_log (seq, at, kind, actor, outcome, command, body) VALUES (999999999999, 9999999999999999, 'x', 'x', 'x', 'x', 'x')",
 ];
 const ATTEMPTS_ON_SQLITE: &[&str] = &[
     "INSERT OR REPLACE INTO audit_log SELECT * FROM audit_log ORDER BY seq DESC LIMIT 1",
     "REPLACE INTO audit_private SELECT * FROM audit_private ORDER BY seq DESC LIMIT 1",
     "INSERT INTO audit_log SELECT seq + 1, at - 1, kind, actor, person, group_id, request, grant_id, outcome, rule, policy_revision, command, body FROM audit_log ORDER BY seq DESC LIMIT 1",
-    "UPDATE OR REPLACE audit_log SET seq = seq + 1",
+    "UPDATE OR REPLACE audit_log SET seq = seq + 1 WHERE seq > (SELECT max(seq) - 2 FROM audit_log)",
+    // The oldest row as well.
+    "DELETE FROM audit_log WHERE seq = (SELECT min(seq) FROM audit_log)",
 ];
 const ATTEMPTS_ON_POSTGRES: &[&str] = &[
     "TRUNCATE audit_log",

@@ -10,6 +10,7 @@ use super::{
     bare,
     driver::{Measured, Span, drive},
     limits::{self, Limit, Order},
+    number,
     support::{
         database::Database,
         http,
@@ -21,10 +22,6 @@ use super::{
 
 const CLIENTS: [usize; 3] = [64, 16, 1];
 const GRANTED: &str = r#""status":"granted""#;
-
-fn number(name: &str, otherwise: usize) -> usize {
-    std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(otherwise)
-}
 
 fn span() -> Span {
     Span { warm_up: Duration::from_secs(1), measure: Duration::from_secs(number("BANDPASS_BENCH_SECONDS", 5) as u64) }
@@ -54,7 +51,7 @@ pub fn run() {
 }
 
 /// The requests of everybody for one group after the other.
-fn requests(tokens: &[String], groups: usize) -> Vec<Vec<u8>> {
+pub(super) fn requests(tokens: &[String], groups: usize) -> Vec<Vec<u8>> {
     let mut made = Vec::with_capacity(tokens.len() * groups);
     for group in 0..groups {
         let body = format!(r#"{{"group":"{}","duration":"30d","justification":"measured"}}"#, organisation::group("instant", group));
@@ -123,7 +120,7 @@ async fn one(folder: &Folder, database: &Database, size: Size) {
 }
 
 /// Waits until target systems have everything; answers how much was open and how long that took.
-async fn drain(database: &Database) -> (u64, Duration) {
+pub(super) async fn drain(database: &Database) -> (u64, Duration) {
     let open = || database.count("SELECT CAST(count(*) AS TEXT) AS line FROM deliveries WHERE state <> 'done'");
     let (began, first) = (std::time::Instant::now(), open());
     while open() > 0 && began.elapsed() < Duration::from_secs(120) {
@@ -147,9 +144,15 @@ fn busy(service: &Service) -> (f64, f64) {
 }
 
 fn memory(service: &Service) -> String {
+    let (now, most) = memory_of(service);
+    format!("memory {now} MiB, at most {most} MiB")
+}
+
+/// Resident memory of a service now, and the most it ever was, in MiB.
+pub(super) fn memory_of(service: &Service) -> (u64, u64) {
     let status = service.pid().and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")).ok()).unwrap_or_default();
     let kib = |key: &str| status.lines().find_map(|l| l.strip_prefix(key)?.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0);
-    format!("memory {} MiB, at most {} MiB", kib("VmRSS:") / 1024, kib("VmHWM:") / 1024)
+    (kib("VmRSS:") / 1024, kib("VmHWM:") / 1024)
 }
 
 async fn bare_server(folder: &Folder, sample: &[u8], all: &[Vec<u8>]) -> Vec<Measured> {

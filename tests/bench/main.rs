@@ -5,6 +5,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod audit;
+mod audit_fill;
 mod bare;
 mod check;
 mod decision;
@@ -12,6 +14,13 @@ mod diff;
 mod driver;
 mod limits;
 mod load;
+mod start;
+mod verify;
+
+/// A number from the environment.
+fn number(name: &str, otherwise: usize) -> usize {
+    std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(otherwise)
+}
 
 fn main() {
     if bare::is_wanted() {
@@ -30,5 +39,14 @@ fn main() {
     }
     if runs("load") {
         load::run();
+    }
+    if runs("start") {
+        start::run();
+    }
+    if runs("verify") {
+        verify::run();
+    }
+    if runs("audit") {
+        audit::run();
     }
 }

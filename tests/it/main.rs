@@ -7,12 +7,14 @@ mod support;
 
 mod adopt;
 mod architecture;
+mod audit_filters;
 mod bad_input;
 mod git_source;
 mod house;
 mod lifecycle;
 mod matrix;
 mod model;
+mod policy_diff;
 mod problems;
 mod real_org;
 mod replay;

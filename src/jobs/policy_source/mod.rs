@@ -108,6 +108,21 @@ impl PolicySource {
         Self { place, every, canary, last: None, recorded: BTreeMap::new(), comparing: Arc::default() }
     }
 
+    /// Whether a folder holds, byte for byte, the set in force: then nothing has to be compiled before serving, and the first look
+    /// comes right after.
+    ///
+    /// # Errors
+    /// When the look at the folder is interrupted.
+    pub async fn is_in_force(&self, ledger: &Ledger) -> Result<bool, String> {
+        let (Place::Folder(path), Some(in_force)) = (self.place.clone(), ledger.revision()) else { return Ok(false) };
+        let timezone = ledger.timezone().to_owned();
+        let same = blocking(move || folder::read(&path, folder::POLICY_ENDINGS).ok().and_then(|files| policy::revision_of(&files, &timezone)) == Some(in_force)).await?;
+        if same {
+            reached(ledger, self.place.shown());
+        }
+        Ok(same)
+    }
+
     /// Reads, checks and loads the source if it differs from what is in force.
     ///
     /// # Errors
@@ -165,9 +180,10 @@ impl PolicySource {
 
     async fn bring_into_force(&mut self, ledger: &Ledger, parent: Option<PolicyRevision>, hash: String, files: PolicyFiles, (commit, is_first): (Option<Commit>, bool)) -> Result<Load, String> {
         let (known, timezone, canary) = (ledger.known(), ledger.timezone().to_owned(), self.canary.clone());
+        let is_in_force = !is_first && policy::revision_of(&files, &timezone).is_some_and(|r| Some(r) == parent);
         let tried = blocking(move || {
             let problems = canary.check(&files, &known, &timezone)?;
-            if problems.iter().any(|p| p.severity == Severity::Error) {
+            if is_in_force || problems.iter().any(|p| p.severity == Severity::Error) {
                 return Ok((problems, None, files));
             }
             // Only what the child accepted is compiled here, by the same code with the same stack.
@@ -182,6 +198,11 @@ impl PolicySource {
         problems.retain(|p| p.severity > Severity::Note);
         if problems.iter().any(|p| p.severity == Severity::Error) {
             return self.refuse(ledger, hash, problems).await;
+        }
+        if is_in_force {
+            self.recorded.clear();
+            ledger.set_policy_problems(problems);
+            return Ok(Load::InForce);
         }
         let Some(set) = set else {
             return self.refuse(ledger, hash, vec![unusable("the policy files were accepted by a child process, but could not be compiled here".to_owned(), None)]).await;

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod held;
+
 use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
 
 use proptest::prelude::*;
@@ -152,7 +154,7 @@ fn durations() -> Vec<Duration> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Every person, every group, every duration on both sides of each step, decided one by one, gives what the diff says.
     #[test]
