@@ -231,6 +231,57 @@ fn a_lost_rule_or_title_hides_no_other_problem() {
     assert_eq!(told, expected);
 }
 
+fn codes(checked: &Checked) -> Vec<&str> {
+    checked.problems.iter().map(|p| p.code.as_str()).collect()
+}
+
+#[test]
+fn a_condition_on_the_length_is_seen_beside_for_whichever_way_it_is_written() {
+    let told = |condition: &str, max: &str| {
+        let rule = format!("[[rule]]\nname = \"r\"\nwho = [\"everyone\"]\nwhen = '{condition}'\nthen = \"grant\"\nfor = \"{max}\"\n");
+        set(&[("groups/g.toml", &group(&rule))]).problems.iter().map(|p| format!("{} {}", p.code, p.help.as_deref().unwrap_or_default())).collect::<Vec<_>>()
+    };
+    for condition in ["context.duration_hours <= 12", "context.duration_hours < 13", "12 >= context.duration_hours", "13 > context.duration_hours", "context.duration_minutes <= 720"] {
+        assert_eq!(told(condition, "1d"), ["BP033 write for = \"12h\""], "{condition}");
+        assert_eq!(told(condition, "12h"), Vec::<String>::new(), "{condition}");
+    }
+    for condition in ["context.duration_hours > 24", "context.duration_hours >= 25", "24 < context.duration_hours", "context.duration_hours < 1"] {
+        assert!(told(condition, "1d")[0].starts_with("BP034"), "{condition}");
+    }
+    // Beside an `||`, or denied, it says nothing.
+    for condition in ["context.duration_hours <= 12 || principal.team == \"ops\"", "!(context.duration_hours <= 12)", "(context.duration_hours <= 12) == false"] {
+        assert_eq!(told(condition, "1d"), Vec::<String>::new(), "{condition}");
+    }
+}
+
+#[test]
+fn what_a_file_allows_with_a_reason_is_not_told() {
+    let open = group(&rule("all", "everyone", "grant", "1d")).replace("internal", "restricted");
+    assert_eq!(codes(&set(&[("groups/g.toml", &open)])), ["BP064"]);
+    let allowed = format!("{open}[[allow]]\ncode = \"BP064\"\nreason = \"a fire brigade\"\n");
+    assert_eq!(codes(&set(&[("groups/g.toml", &allowed)])), Vec::<&str>::new());
+    let sound = group(&rule("all", "everyone", "grant", "1d"));
+    let rail = "@id(\"x\")\n@reason(\"no\")\n@fix(\"ask\")\nALLOWforbid (principal, action, resource)\nwhen { resource.tags.contains(\"pci\") && principal.team == \"ops\" };\n";
+    let with = |allow: &str| set(&[("groups/g.toml", &sound), ("guardrails/g.cedar", &rail.replace("ALLOW", allow))]);
+    assert_eq!(codes(&with("")), ["BP048"]);
+    assert_eq!(codes(&with("@allow(\"BP048: the first such group comes in spring\")\n")), Vec::<&str>::new());
+    assert_eq!(codes(&with("@allow(\"BP048\")\n")), ["BP078"], "without a reason");
+}
+
+#[test]
+fn approvers_are_open_to_whoever_can_join_without_anybodys_approval() {
+    let asks = group("[[rule]]\nname = \"r\"\nwho = [\"everyone\"]\nthen = \"approve\"\nfor = \"1d\"\n[[rule.stage]]\nfrom = [\"group:voters\"]\n");
+    let titled = |text: String, title: &str| text.replace("\"Group\"", &format!("\"{title}\""));
+    let approved = titled(group("[[rule]]\nname = \"a\"\nwho = [\"everyone\"]\nthen = \"approve\"\nfor = \"1d\"\n[[rule.stage]]\nfrom = [\"owner\"]\n"), "Inner");
+    let of_holders = titled(group(&rule("holders", "group:inner", "grant", "1d")), "Voters");
+    let told = |voters: &str, inner: &str| codes(&set(&[("groups/g.toml", &asks), ("groups/voters.toml", voters), ("groups/inner.toml", inner)])).iter().filter(|c| **c == "BP060").count();
+    // Holding `inner` took an approval; once `inner` is open, so is what its holders may join.
+    assert_eq!(told(&of_holders, &approved), 0);
+    assert_eq!(told(&of_holders, &titled(group(&rule("all", "team:ops", "grant", "1d")), "Inner")), 1);
+    let emergency = format!("{}[break_glass]\nwho = [\"team:ops\"]\nfor = \"1h\"\nreview_by = [\"team:owners\"]\n", approved.replace("Inner", "Voters"));
+    assert_eq!(told(&emergency, &approved), 1, "an emergency needs no approval");
+}
+
 #[test]
 fn names_that_nobody_knows_are_errors_and_names_that_left_are_warnings() {
     let text = group(&rule("r", "team:opps", "grant", "1d"));
