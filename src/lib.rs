@@ -65,6 +65,9 @@
 //! - The service's PostgreSQL role owns nothing, may append through `ledger_append` alone, and a start that can tamper with
 //!   the past refuses to run.
 //! - A decision is a pure function of what the log recorded: `audit replay` makes every one again, with the code that made it.
+//! - What is denied or put before people is recorded with its whole reasoning ([`domain::explanation`]), a grant with its
+//!   reasons alone. A suggestion was tried by the code that decides before it is told. Replay compares what was decided, not
+//!   the sentences, which hold names.
 //! - A policy set is tried in a child process with bounded time and memory before the service compiles it, and compiled on a
 //!   thread with a large stack: whatever files do to a parser, the last good set goes on.
 //! - The first removals at a target system that adopted memberships cause wait for an admin (`held`, semantics.md, 33): a wrong

@@ -20,7 +20,10 @@ use crate::{
         time::Time,
     },
     ledger::{
-        decide::inputs::{Inputs, decide_filing, decide_last_vote},
+        decide::{
+            explained::{explain_filing, explain_last_vote},
+            inputs::{Inputs, decide_filing, decide_last_vote},
+        },
         encode::{ENGINE, decode},
     },
     policy::{Engine, PolicySet, compile_kept},
@@ -266,21 +269,40 @@ fn decide_again(recorded: &Recorded, engine: &Engine) -> Result<Decision, String
     if inputs.person.as_ref().is_some_and(|p| p.id != request.person) {
         return Err("the recorded facts are those of another person".to_owned());
     }
+    // What was recorded without an explanation is compared without one.
+    let explained = recorded.decision.explanation.is_some();
     if !recorded.at_filing {
-        return Ok(decide_last_vote(engine, request, *at, inputs));
+        let mut decision = decide_last_vote(engine, request, *at, inputs);
+        decision.explanation = explained.then(|| explain_last_vote(engine, request, *at, inputs, &decision)).flatten();
+        return Ok(decision);
     }
     let inquiry = inputs.inquiry(request, *at).ok_or("no facts about the person are recorded")?;
     let approvers = |index: usize| inputs.ledger.approvers.get(index).copied().unwrap_or(0);
-    Ok(decide_filing(engine, &inquiry, &inputs.ledger, &mut |index, _| approvers(index)))
+    let mut decision = decide_filing(engine, &inquiry, &inputs.ledger, &mut |index, _| approvers(index));
+    decision.explanation = explained.then(|| explain_filing(engine, &inquiry, &inputs.ledger, &decision)).flatten();
+    Ok(decision)
+}
+
+/// What of a decision follows from its inputs. Sentences hold names, which change; suggestions depend on who was there to
+/// approve; conditions may be told more finely by a later version: none of them is compared.
+fn comparable(decision: &Decision) -> serde_json::Map<String, serde_json::Value> {
+    let mut bare = decision.clone();
+    for reason in &mut bare.reasons {
+        reason.text.clear();
+    }
+    for finding in &mut bare.guardrails {
+        finding.reason.clear();
+    }
+    bare.suggestions.clear();
+    for rule in bare.explanation.iter_mut().flat_map(|e| &mut e.rules) {
+        rule.conditions.clear();
+    }
+    serde_json::to_value(bare).ok().and_then(|v| v.as_object().cloned()).unwrap_or_default()
 }
 
 /// Every part of a decision that is not the same, as JSON has it.
 fn differences(recorded: &Decision, again: &Decision) -> Vec<String> {
-    if recorded == again {
-        return Vec::new();
-    }
-    let parts = |decision| serde_json::to_value(decision).ok().and_then(|v| v.as_object().cloned()).unwrap_or_default();
-    let (recorded, again) = (parts(recorded), parts(again));
+    let (recorded, again) = (comparable(recorded), comparable(again));
     let told = |value: Option<&serde_json::Value>| value.map_or_else(|| "nothing".to_owned(), ToString::to_string);
     let names: BTreeSet<&String> = recorded.keys().chain(again.keys()).collect();
     let differing = names.into_iter().filter(|name| recorded.get(*name) != again.get(*name));

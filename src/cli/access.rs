@@ -14,6 +14,7 @@ use crate::{
         request::RequestStatus,
         time::Time,
     },
+    policy::explain,
     store::{db::Location, read::{GrantFilter, Page, Reader}},
 };
 
@@ -111,8 +112,7 @@ pub async fn request(context: &Context, arguments: RequestArguments) -> Outcome 
             _ => "denied".to_owned(),
         }];
         if decision.effect == Effect::Deny {
-            text.extend(decision.reasons.iter().map(|r| format!("  {}{}", r.rule.as_ref().map(|n| format!("\"{n}\" ")).unwrap_or_default(), r.text)));
-            text.extend(decision.suggestions.iter().map(|s| format!("  what would change it: {}", s.text())));
+            text.extend(explain::lines(&decision).into_iter().map(|line| format!("  {line}")));
         }
         text.push(format!("request {}", request.id));
         text.join("\n")

@@ -10,8 +10,10 @@ mod connection;
 mod directory;
 mod policy;
 mod policy_diff;
+mod policy_explain;
 mod policy_prove;
 mod policy_rollback;
+mod policy_test;
 mod serve;
 mod token;
 

@@ -1,22 +1,16 @@
 //! `policy check`, `test`, `explain`, `schema`, `scaffold`.
 
-use std::{collections::{BTreeMap, BTreeSet}, path::{Path, PathBuf}, sync::Arc};
+use std::{collections::BTreeSet, path::{Path, PathBuf}, sync::Arc};
 
 use clap::Subcommand;
 
 use super::{Context, Done, Format, Outcome};
 use crate::{
-    clock,
     directory::{Directory, plan},
-    domain::{
-        decision::{Effect, Inquiry},
-        duration::Duration,
-        id::{GroupId, PersonId, TeamId},
-        problem::Severity,
-    },
+    domain::problem::Severity,
     folder,
     ledger::snapshot::known,
-    policy::{self, Checked, Engine, PolicyFiles, PolicySet, examples, formats, render, scaffold},
+    policy::{self, Checked, PolicyFiles, PolicySet, fixture, formats, render, scaffold},
     startup::read_people,
 };
 
@@ -28,26 +22,13 @@ pub enum PolicyCommand {
         /// Folder; `policy.source` when left out.
         folder: Option<PathBuf>,
     },
-    /// Run the examples of the group files. Exit 1 when one fails.
+    /// Run the examples of the group files and the cases of tests/*.toml. Exit 1 when one fails.
     Test {
         /// Folder; `policy.source` when left out.
         folder: Option<PathBuf>,
     },
     /// Tell how a request would be decided, rule by rule. Exit 1 when it would be denied.
-    Explain {
-        /// Who.
-        #[arg(long)]
-        person: PersonId,
-        /// Which group.
-        #[arg(long)]
-        group: GroupId,
-        /// How long, like 8h; the group's default when left out.
-        #[arg(long = "for", value_name = "DURATION")]
-        duration: Option<Duration>,
-        /// Groups they would hold.
-        #[arg(long, value_delimiter = ',')]
-        holds: Vec<GroupId>,
-    },
+    Explain(super::policy_explain::Explain),
     /// Tell who gains and who loses between two sets. Exit 1 on what `--fail-on` names.
     Diff(super::policy_diff::DiffArguments),
     /// Print the git commands that bring an earlier policy back. Runs none of them.
@@ -95,17 +76,21 @@ pub(super) fn people(context: &Context) -> Result<Directory, String> {
     Ok(plan::apply(&Directory::default(), &plan::plan(&Directory::default(), &source).changes, 1))
 }
 
-fn read(context: &Context, given: Option<PathBuf>) -> Result<PolicyFiles, String> {
+pub(super) fn read(context: &Context, given: Option<PathBuf>) -> Result<PolicyFiles, String> {
     let path = given.unwrap_or_else(|| PathBuf::from(&context.settings.policy.source));
     folder::read(&path, folder::POLICY_ENDINGS)
 }
 
 fn checked(context: &Context, folder: Option<PathBuf>, directory: &Directory) -> Result<(Checked, usize), String> {
     let files = read(context, folder)?;
-    Ok((policy::check(&files, &known(directory, &context.settings.connectors()), &context.settings.policy.timezone), files.len()))
+    let mut checked = policy::check(&files, &known(directory, &context.settings.connectors()), &context.settings.policy.timezone);
+    if let Some(set) = &checked.set {
+        checked.problems.extend(fixture::read(&files, set).1);
+    }
+    Ok((checked, files.len()))
 }
 
-fn usable(context: &Context, folder: Option<PathBuf>, directory: &Directory) -> Result<Arc<PolicySet>, String> {
+pub(super) fn usable(context: &Context, folder: Option<PathBuf>, directory: &Directory) -> Result<Arc<PolicySet>, String> {
     let (checked, _) = checked(context, folder, directory)?;
     checked.set.ok_or_else(|| {
         let errors: Vec<String> = checked.problems.iter().filter(|p| p.severity == Severity::Error).map(render::text).collect();
@@ -161,28 +146,10 @@ pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
                 Format::Sarif => super::say(&formats::sarif(&shown, &docs(), &checked.problems)),
                 _ => context.print(&value, || told(&checked, files)),
             }
-            Ok(if checked.set.is_some() { Done::Yes } else { Done::No })
+            let broken = checked.problems.iter().any(|p| p.severity == Severity::Error);
+            Ok(if broken { Done::No } else { Done::Yes })
         }
-        PolicyCommand::Test { folder } => {
-            let directory = people(context)?;
-            let set = usable(context, folder, &directory)?;
-            let ancestors: BTreeMap<TeamId, BTreeSet<TeamId>> =
-                directory.teams().keys().map(|t| (t.clone(), directory.ancestors(t).into_iter().collect())).collect();
-            let report = examples::run(set, &ancestors, clock::system()());
-            let failed = report.runs.iter().filter(|r| r.failure.is_some()).count();
-            let runs: Vec<_> = report.runs.iter().map(|r| serde_json::json!({ "group": r.group, "file": r.file, "line": r.line, "failure": r.failure, "decision": r.decision })).collect();
-            context.print(&serde_json::json!({ "examples": runs, "failed": failed, "rules_without_example": report.uncovered }), || {
-                let mut text = Vec::new();
-                for run in report.runs.iter().filter(|r| r.failure.is_some()) {
-                    text.push(format!("{}:{}: {}", run.file, run.line, run.failure.as_deref().unwrap_or_default()));
-                    text.extend(run.decision.reasons.iter().map(|r| format!("    {}{}", r.rule.as_ref().map(|n| format!("\"{n}\" ")).unwrap_or_default(), r.text)));
-                }
-                let covered = report.rules - report.uncovered.len();
-                text.push(format!("{} passed, {failed} failed; {covered} of {} rules are reached by an example", report.runs.len() - failed, report.rules));
-                text.join("\n")
-            });
-            Ok(if failed == 0 { Done::Yes } else { Done::No })
-        }
+        PolicyCommand::Test { folder } => super::policy_test::run(context, folder),
         PolicyCommand::Rollback { revision } => super::policy_rollback::run(context, revision.as_deref()).await,
         PolicyCommand::Schema { kind } => {
             let schema = policy::schema::schema(&kind).ok_or_else(|| format!("there is no schema of `{kind}`"))?;
@@ -190,7 +157,7 @@ pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
             Ok(Done::Yes)
         }
         PolicyCommand::Canary => canary(),
-        PolicyCommand::Explain { person, group, duration, holds } => explain(context, &person, &group, duration, &holds),
+        PolicyCommand::Explain(asked) => super::policy_explain::run(context, &asked),
         PolicyCommand::Diff(arguments) => super::policy_diff::run(context, arguments).await,
         PolicyCommand::Prove(asked) => {
             let set = usable(context, asked.folder.clone(), &people(context)?)?;
@@ -205,38 +172,6 @@ fn canary() -> Outcome {
     std::io::Read::read_to_end(&mut std::io::stdin(), &mut question).map_err(|e| e.to_string())?;
     super::say(&crate::jobs::policy_source::answer(&question)?);
     Ok(Done::Yes)
-}
-
-fn explain(context: &Context, person: &PersonId, group: &GroupId, duration: Option<Duration>, holds: &[GroupId]) -> Outcome {
-    let directory = people(context)?;
-    let set = usable(context, None, &directory)?;
-    let subject = directory.subject(person.as_str()).ok_or_else(|| format!("there is no person `{person}` in `directory.source`"))?;
-    if set.group(group.as_str()).is_none() {
-        let near = set.nearest_group(group.as_str()).map(|g| format!("; did you mean `{g}`?")).unwrap_or_default();
-        return Err(format!("there is no group `{group}`{near}"));
-    }
-    let engine = Engine::new(Arc::clone(&set), directory.subjects());
-    let holds: BTreeSet<GroupId> = holds.iter().cloned().collect();
-    let hour = Duration::hours(1).unwrap_or(Duration::MAX);
-    let inquiry = |duration| Inquiry { subject, group, duration, has_justification: true, now: clock::system()(), holds: &holds, break_glass: false };
-    let duration = duration.or_else(|| engine.default_duration(&inquiry(hour))).unwrap_or(hour);
-    let decision = engine.decide(&inquiry(duration));
-    context.print(&decision, || {
-        let outcome = match decision.effect {
-            Effect::Grant => "granted at once",
-            Effect::Approve => "put before people",
-            Effect::Deny => "denied",
-        };
-        let mut text = vec![format!("{} asking for {group} for {}: {outcome}", subject.person.name, duration.in_words())];
-        text.extend(decision.reasons.iter().map(|r| match &r.rule {
-            Some(rule) => format!("  \"{rule}\" {}", r.text),
-            None => format!("  {}", r.text),
-        }));
-        text.push(format!("  {} guardrails evaluated, {} forbid", decision.guardrails_evaluated, decision.guardrails.len()));
-        text.extend(decision.suggestions.iter().map(|s| format!("  what would change it: {}", s.text())));
-        text.join("\n")
-    });
-    Ok(if decision.effect == Effect::Deny { Done::No } else { Done::Yes })
 }
 
 fn write_scaffold(context: &Context, backstage: &Path, owners: &Path, fallback: &str, out: &Path) -> Outcome {

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     duration::Duration,
-    group::{JustificationNeed, Stage},
+    explanation::Explanation,
+    group::{JustificationNeed, Stage, Who},
     id::{GroupId, PolicyRevision},
     person::Subject,
     time::Time,
@@ -110,49 +111,57 @@ pub struct GuardrailFinding {
     pub failed: bool,
 }
 
-/// A change to the request or the person that gives a better answer; true by test.
+/// What one could do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Suggestion {
-    /// Ask for this long or less.
+pub enum Remedy {
+    /// Ask for less time.
     ShorterDuration {
-        /// The longest that works.
+        /// The longest that works, among the lengths that the policy names and the usual ones.
         duration: Duration,
-        /// What it leads to.
-        effect: Effect,
-        /// The sentence for people.
-        text: String,
     },
-    /// Only people of some team or group are eligible.
-    Membership {
-        /// As written in the rule, like `team:analytics`.
-        who: String,
-        /// What it leads to.
-        effect: Effect,
-        /// The sentence for people.
-        text: String,
+    /// Say why.
+    Justification,
+    /// Ask for another group that opens the same in the target systems.
+    OtherGroup {
+        /// The other group.
+        group: GroupId,
     },
-    /// Give up a group that conflicts.
+    /// Give up what stands in the way.
     GiveUp {
         /// The group held now.
         group: GroupId,
-        /// The sentence for people.
-        text: String,
+        /// More that must go with it: one alone would not do.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        and: Vec<GroupId>,
     },
-    /// The guardrail's own advice.
-    Fix {
-        /// The sentence for people.
-        text: String,
+    /// Join: only people of some team or holders of some group are eligible.
+    Membership {
+        /// As written in the rule, like `team:analytics`.
+        who: Who,
     },
+    /// What a guardrail's author advises; the policy cannot try it.
+    Fix,
 }
 
-impl Suggestion {
+/// A change to the request or the person that gives a better answer; true by test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suggestion {
+    /// What to do.
+    #[serde(flatten)]
+    pub remedy: Remedy,
+    /// The answer that it promises; none for advice that cannot be tried, and in records older than this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
+    /// A reason must be given as well.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub justification: bool,
     /// The sentence for people.
-    pub fn text(&self) -> &str {
-        match self {
-            Self::ShorterDuration { text, .. } | Self::Membership { text, .. } | Self::GiveUp { text, .. } | Self::Fix { text } => text,
-        }
-    }
+    pub text: String,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// The answer of the policy to an [`Inquiry`].
@@ -181,6 +190,9 @@ pub struct Decision {
     /// What would change the answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suggestions: Vec<Suggestion>,
+    /// Everything that was looked at: in previews, and where the answer is not a grant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
     /// The content hash of the policy set.
     pub policy_revision: PolicyRevision,
 }

@@ -14,6 +14,7 @@ pub mod delivery;
 pub mod directory_change;
 pub mod duration;
 pub mod event;
+pub mod explanation;
 pub mod grant;
 pub mod group;
 pub mod id;

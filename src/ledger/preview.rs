@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Ledger, LedgerError, Limits, Snapshot,
-    decide::{self, Filing, World},
+    decide::{self, Filing, Told, World},
     needs,
     state::State,
 };
@@ -64,7 +64,7 @@ impl Ledger {
         needs::around_filing(&snapshot, person, group, &mut around);
         around.people.insert(actor.clone());
         let state = self.read_state(&snapshot, around).await?;
-        Ok(self.look(&snapshot, &state, &Actor::person(actor), person, group, duration, has_justification))
+        Ok(self.look(&snapshot, &state, &Actor::person(actor), person, group, duration, has_justification, Told::Everything))
     }
 
     /// Decides for many groups at once, for lists ("Instant for you"). Groups that the person cannot file for are left out.
@@ -81,7 +81,7 @@ impl Ledger {
         let actor = Actor::person(person);
         let mut found = Vec::with_capacity(groups.len());
         for group in groups {
-            if let Ok(preview) = self.look(&snapshot, &state, &actor, person, &group, None, true) {
+            if let Ok(preview) = self.look(&snapshot, &state, &actor, person, &group, None, true, Told::Hint) {
                 found.push((group, preview));
             }
         }
@@ -142,11 +142,12 @@ impl Ledger {
         group: &GroupId,
         duration: Option<Duration>,
         has_justification: bool,
+        told: Told,
     ) -> Result<Preview, Refusal> {
         let limits: &Limits = &self.shared.config.limits;
         let now = self.now();
         let world = World { snapshot, state, now, next_seq: 1, epoch: 1, limits, clock_behind: false, filed_last_hour: 0 };
-        let filing = |justification| Filing { person, group, duration, justification };
+        let filing = |justification| Filing { person, group, duration, justification, told };
         let given = has_justification.then_some("given");
         // A missing justification, or a request that waits already, is told beside the decision that would follow.
         let (filed, refusal) = match decide::file(&world, actor, &filing(given)) {

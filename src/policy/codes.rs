@@ -129,6 +129,11 @@ pub const CODES: &[Code] = &[
     // Proofs.
     error("BP180", "two claims of one name", "answers cite the name: give each its own"),
     error("BP181", "no claim", "write [[claim]] with `name` and `never`"),
+    // Cases of tests/*.toml.
+    error("BP190", "two cases of one name", "failures name the case: give each its own"),
+    error("BP191", "a case of a group that does not exist", "it would test nothing: correct the name"),
+    error("BP192", "a case that expects a rule which the group does not have", "it would test nothing: correct the name"),
+    error("BP193", "a case that expects a guardrail which does not exist", "it would test nothing: correct the id"),
 ];
 
 const fn firm_note(id: &'static str, title: &'static str, help: &'static str) -> Code {

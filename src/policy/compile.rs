@@ -48,7 +48,7 @@ fn revision(files: &BTreeMap<&str, &str>, timezone: &str) -> PolicyRevision {
 
 /// Whether a file of a policy folder decides anything.
 fn decides(path: &str) -> bool {
-    !(path.starts_with("org/") || path.ends_with("README.md") || path == "proofs.toml")
+    !(path.starts_with("org/") || path.starts_with("tests/") || path.ends_with("README.md") || path == "proofs.toml")
 }
 
 /// The content hash that a set of these files has, without compiling them; none when a file could never be part of one.
@@ -66,7 +66,7 @@ pub fn revision_of(files: &PolicyFiles, timezone: &str) -> Option<PolicyRevision
 pub const PARSING_STACK: usize = 256 * 1024 * 1024;
 
 /// Checks every file as one set and compiles it. `timezone` is an IANA name for `hour` and `weekday`. Files below `org/`
-/// `README.md` and `proofs.toml` decide nothing and are ignored.
+/// and `tests/`, `README.md` and `proofs.toml` decide nothing and are ignored.
 ///
 /// Parsing happens on a thread of its own with a large stack; a parser that panics makes the set unusable, and harms nothing else.
 pub fn check(files: &PolicyFiles, known: &Known, timezone: &str) -> Checked {

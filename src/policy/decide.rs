@@ -1,14 +1,24 @@
 //! The decision: guardrails and conflicts, then rules from the top. Pure and total.
 
-use super::{Engine, cedar::{Asked, Condition}, suggest, words};
+use super::{Engine, cedar::Condition, evaluate::Asked, words};
 use crate::domain::{
     decision::{Decision, Effect, GuardrailFinding, Inquiry, Reason, ReasonKind},
     duration::Duration,
+    explanation::RuleOutcome,
     group::{Group, JustificationNeed, Rule, Then, Who},
 };
 
-/// What became of one rule.
-enum Verdict {
+/// Whose facts count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Facts {
+    /// Those that the engine was made with: a person it does not know is denied.
+    Known,
+    /// Those of the inquiry, whatever is known of the person: "if you were in that team".
+    Supposed,
+}
+
+/// What one rule says by itself.
+pub(super) enum Verdict {
     /// Holds and covers the duration.
     Decides,
     /// Passed over.
@@ -19,18 +29,57 @@ enum Verdict {
     Failed(Reason),
 }
 
-impl Engine {
-    /// Decides. Pure and total: whatever cannot be evaluated is denied, visibly.
-    pub fn decide(&self, inquiry: &Inquiry<'_>) -> Decision {
-        let mut decision = self.decide_plainly(inquiry);
-        if decision.effect == Effect::Deny {
-            decision.suggestions = suggest::suggestions(self, inquiry, &decision);
+/// Rules read from the top: what the rules above make of a rule's own verdict.
+#[derive(Default)]
+pub(super) struct Reading<'r> {
+    /// The first `approve` that was passed over only for its `for`.
+    closed_by: Option<&'r Rule>,
+}
+
+impl<'r> Reading<'r> {
+    pub fn outcome(&mut self, rule: &'r Rule, verdict: &Verdict) -> RuleOutcome {
+        match verdict {
+            Verdict::Passed(_) => RuleOutcome::Passed,
+            Verdict::Failed(_) => RuleOutcome::Failed,
+            Verdict::TooShort(_) => {
+                // Too much time for a stricter rule never opens a looser one (semantics.md, 1).
+                if rule.then == Then::Approve {
+                    self.closed_by = self.closed_by.or(Some(rule));
+                }
+                RuleOutcome::TooShort
+            }
+            Verdict::Decides => match rule.then {
+                Then::Always => RuleOutcome::Birthright,
+                Then::Grant if self.closed_by.is_some() => RuleOutcome::Closed,
+                Then::Grant | Then::Approve => RuleOutcome::Decides,
+            },
         }
-        decision
+    }
+}
+
+impl Engine {
+    /// Decides, and explains unless it is a grant: see [`Engine::explain`] for that. Pure and total: whatever cannot be
+    /// evaluated is denied, visibly.
+    pub fn decide(&self, inquiry: &Inquiry<'_>) -> Decision {
+        let decision = self.decide_plainly(inquiry);
+        if decision.effect == Effect::Grant { decision } else { self.explained(inquiry, decision) }
     }
 
-    /// The decision without suggestions: what suggestions are checked with.
-    pub(crate) fn decide_plainly(&self, inquiry: &Inquiry<'_>) -> Decision {
+    /// The decision with its reasons alone: no explanation, no suggestion. What a grant costs.
+    pub fn decide_plainly(&self, inquiry: &Inquiry<'_>) -> Decision {
+        self.decide_by(inquiry, Facts::Known)
+    }
+
+    pub(super) fn ask(&self, inquiry: &Inquiry<'_>, facts: Facts) -> Option<Asked<'_>> {
+        let known = self.facts.as_ref()?;
+        match facts {
+            Facts::Known => known.ask(inquiry, &self.set.zone),
+            Facts::Supposed => known.suppose(inquiry, &self.set.zone),
+        }
+    }
+
+    /// The decision with its reasons alone, for the person as they are known or as the inquiry has them.
+    pub fn decide_by(&self, inquiry: &Inquiry<'_>, facts: Facts) -> Decision {
         let mut decision = self.blank();
         let Some(group) = self.set.group(inquiry.group.as_str()) else {
             return denied(decision, ReasonKind::UnknownGroup, "There is no such group".to_owned());
@@ -38,8 +87,7 @@ impl Engine {
         if !inquiry.subject.person.is_active() {
             return denied(decision, ReasonKind::PersonLeft, "The person has left".to_owned());
         }
-        let asked = self.facts.as_ref().and_then(|facts| facts.ask(inquiry, &self.set.zone));
-        let Some(asked) = asked else {
+        let Some(asked) = self.ask(inquiry, facts) else {
             return denied(decision, ReasonKind::RuleError, "The facts about the person could not be prepared, so nothing is granted".to_owned());
         };
         self.forbid(inquiry, &asked, &mut decision);
@@ -56,7 +104,7 @@ impl Engine {
     /// (semantics.md, 4).
     pub fn decide_approved(&self, inquiry: &Inquiry<'_>, rule: &Rule) -> Decision {
         let mut decision = self.blank();
-        let asked = self.facts.as_ref().and_then(|facts| facts.ask(inquiry, &self.set.zone));
+        let asked = self.ask(inquiry, Facts::Known);
         let Some(asked) = asked.filter(|_| inquiry.subject.person.is_active()) else {
             return denied(decision, ReasonKind::RuleError, "The facts about the person could not be prepared, so nothing is granted".to_owned());
         };
@@ -93,6 +141,7 @@ impl Engine {
             guardrails: Vec::new(),
             guardrails_evaluated: u32::try_from(self.set.guardrails.len()).unwrap_or(u32::MAX),
             suggestions: Vec::new(),
+            explanation: None,
             policy_revision: self.set.revision.clone(),
         }
     }
@@ -108,7 +157,8 @@ impl Engine {
                 decision.guardrails.push(GuardrailFinding { id, reason: text, fix, failed: false });
             }
             for (id, error) in verdicts.failed {
-                let text = format!("The guardrail {id} could not be evaluated, so it forbids: {error}");
+                let told = known(&id).map_or(id.as_str(), |g| g.reason.trim_end_matches('.'));
+                let text = format!("\"{told}\" could not be evaluated for you, so it forbids: {error}");
                 decision.reasons.push(Reason { kind: ReasonKind::GuardrailError, rule: None, text: text.clone() });
                 decision.guardrails.push(GuardrailFinding { id, reason: text, fix: None, failed: true });
             }
@@ -127,71 +177,54 @@ impl Engine {
 
     /// Rules from the top; the first that holds and covers the duration decides.
     pub(super) fn read_rules(&self, inquiry: &Inquiry<'_>, group: &Group, asked: &Asked<'_>, decision: &mut Decision) {
-        let conditions = self.set.conditions.get(&group.id);
-        let mut closed_by: Option<&Rule> = None;
+        let mut reading = Reading::default();
         for (index, rule) in group.rules.iter().enumerate() {
-            let condition = conditions.and_then(|c| c.get(index)).and_then(Option::as_ref);
-            if rule.when.is_some() && condition.is_none() {
-                decision.reasons.push(reason(ReasonKind::RuleError, rule, "its condition is not compiled, so nothing is granted".to_owned()));
-                return;
-            }
-            match self.verdict(inquiry, rule, condition, asked) {
-                Verdict::Passed(why) => decision.reasons.push(why),
-                Verdict::TooShort(why) => {
-                    decision.reasons.push(why);
-                    // Too much time for a stricter rule never opens a looser one (semantics.md, 1).
-                    if rule.then == Then::Approve {
-                        closed_by = closed_by.or(Some(rule));
-                    }
+            let verdict = self.verdict(inquiry, rule, self.condition(group, index), asked);
+            let outcome = reading.outcome(rule, &verdict);
+            let why = match (outcome, verdict) {
+                (_, Verdict::Passed(why) | Verdict::TooShort(why) | Verdict::Failed(why)) => why,
+                (RuleOutcome::Birthright, _) => reason(ReasonKind::RuleWho, rule, "gives membership without asking, as long as it holds".to_owned()),
+                (RuleOutcome::Closed, _) => {
+                    let strict = reading.closed_by.unwrap_or(rule);
+                    let text = format!("stays closed: \"{}\" above it wants approval, and gives {} at most", strict.name, strict.max.in_words());
+                    reason(ReasonKind::RuleClosed, rule, text)
                 }
-                Verdict::Failed(why) => {
-                    decision.reasons.push(why);
-                    return;
-                }
-                Verdict::Decides if rule.then == Then::Always => {
-                    let text = "gives membership without asking, as long as it holds".to_owned();
-                    decision.reasons.push(reason(ReasonKind::RuleWho, rule, text));
-                }
-                Verdict::Decides if rule.then == Then::Grant && closed_by.is_some() => {
-                    let strict = closed_by.map_or(rule, |r| r);
-                    let text = format!("stays closed, because \"{}\" above it wants approval: ask for {} or less", strict.name, strict.max.in_words());
-                    decision.reasons.push(reason(ReasonKind::RuleClosed, rule, text));
-                    return;
-                }
-                Verdict::Decides => {
+                (_, Verdict::Decides) => {
                     decision.effect = if rule.then == Then::Grant { Effect::Grant } else { Effect::Approve };
                     decision.rule = Some(rule.name.clone());
                     decision.max = Some(rule.max);
                     decision.justification = rule.justification;
                     decision.stages.clone_from(&rule.stages);
-                    let text = words::why_it_decides(rule);
-                    decision.reasons.push(reason(ReasonKind::RuleDecides, rule, text));
-                    return;
+                    reason(ReasonKind::RuleDecides, rule, words::why_it_decides(&self.names, rule))
                 }
+            };
+            decision.reasons.push(why);
+            if outcome.ends_the_reading() {
+                return;
             }
         }
         let text = if group.rules.is_empty() { "This group has no rule, so nobody can get it" } else { "No rule allows it" };
         decision.reasons.push(Reason { kind: ReasonKind::NoRule, rule: None, text: text.to_owned() });
     }
 
-    fn verdict(&self, inquiry: &Inquiry<'_>, rule: &Rule, condition: Option<&Condition>, asked: &Asked<'_>) -> Verdict {
-        let subject = inquiry.subject;
-        let meant = rule.who.iter().any(|who| match who {
-            Who::Everyone => true,
-            Who::Person(id) => *id == subject.person.id,
-            Who::Team(team) => subject.teams.contains(team),
-            Who::Group(group) => inquiry.holds.contains(group),
-            Who::Manager | Who::Owner => false,
-        });
-        if !meant {
-            return Verdict::Passed(reason(ReasonKind::RuleWho, rule, format!("is for {}", words::list(&rule.who))));
+    /// The compiled condition of a rule, by its index; none when it has none, or when it is not compiled.
+    pub(super) fn condition(&self, group: &Group, index: usize) -> Option<&Condition> {
+        self.set.conditions.get(&group.id)?.get(index)?.as_ref()
+    }
+
+    pub(super) fn verdict(&self, inquiry: &Inquiry<'_>, rule: &Rule, condition: Option<&Condition>, asked: &Asked<'_>) -> Verdict {
+        if rule.when.is_some() && condition.is_none() {
+            return Verdict::Failed(reason(ReasonKind::RuleError, rule, "its condition is not compiled, so nothing is granted".to_owned()));
+        }
+        if !rule.who.iter().any(|who| means(who, inquiry)) {
+            return Verdict::Passed(reason(ReasonKind::RuleWho, rule, format!("is for {}", words::list(&self.names, &rule.who))));
         }
         if let Some(condition) = condition {
             match asked.holds(condition) {
                 Ok(true) => {}
                 Ok(false) => {
                     let part = asked.failing_part(condition).map_or_else(|| rule.when.clone().unwrap_or_default(), str::to_owned);
-                    return Verdict::Passed(reason(ReasonKind::RuleWhen, rule, format!("wants {}", words::condition(&part))));
+                    return Verdict::Passed(reason(ReasonKind::RuleWhen, rule, format!("wants {}", words::condition(&self.names, &part))));
                 }
                 Err(error) => {
                     let text = format!("could not be evaluated, so nothing is granted: {error}");
@@ -222,6 +255,17 @@ impl Engine {
         }
         // A condition may want less time than the rule's `for`: try the usual lengths, longest first.
         usual().into_iter().rev().find(|d| self.decide_plainly(&Inquiry { duration: *d, has_justification: true, ..*inquiry }).effect != Effect::Deny)
+    }
+}
+
+/// Whether a word of `who` means the person.
+pub(super) fn means(who: &Who, inquiry: &Inquiry<'_>) -> bool {
+    match who {
+        Who::Everyone => true,
+        Who::Person(id) => *id == inquiry.subject.person.id,
+        Who::Team(team) => inquiry.subject.teams.contains(team),
+        Who::Group(group) => inquiry.holds.contains(group),
+        Who::Manager | Who::Owner => false,
     }
 }
 

@@ -1,73 +1,137 @@
-//! Running the examples of group files: the right answer for the wrong reason fails.
+//! Running the examples of group files and the cases of fixture files: the right answer for the wrong reason fails.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use super::{Engine, group_file::Example};
+use super::{Engine, PolicySet, explain, fixture::Case, group_file::Example, names::Names, reader::nearest};
 use crate::domain::{
     decision::{Decision, Effect, Inquiry},
+    explanation::RuleOutcome,
     id::{GroupId, PersonId, TeamId},
-    person::{AttributeValue, Person, PersonStatus, Subject},
+    person::{AttributeValue, Person, PersonStatus, Subject, Team},
     time::Time,
 };
 
-/// One example, run.
+/// One example or case, run.
 #[derive(Debug, Clone)]
 pub struct ExampleRun {
+    /// What a case shows; examples have no name.
+    pub name: Option<String>,
     /// Of which group.
     pub group: GroupId,
-    /// The group's file.
+    /// The group's file, or the fixture file.
     pub file: String,
-    /// Line of `[[example]]`.
+    /// Line of `[[example]]` or `[[case]]`.
     pub line: u32,
     /// Why it failed, if it did.
     pub failure: Option<String>,
-    /// The decision that came out.
+    /// The decision that came out, explained.
     pub decision: Decision,
+    /// The decision as lines of text.
+    pub told: Vec<String>,
 }
 
-/// Every example of a set, and the rules that no example reaches.
+/// The teams of an organisation.
+pub type Teams = BTreeMap<TeamId, Team>;
+
+/// Every example and case of a set, and what none of them reaches.
 #[derive(Debug, Clone, Default)]
 pub struct ExampleReport {
-    /// In order of groups and lines.
+    /// Examples in order of groups and lines, then cases in order of files and lines.
     pub runs: Vec<ExampleRun>,
-    /// Group and name of each rule that no passing example decides by.
+    /// Group and name of each rule that nothing which passed decides by.
     pub uncovered: Vec<(GroupId, String)>,
     /// Number of rules.
     pub rules: usize,
+    /// Id of each guardrail that forbids nothing which passed.
+    pub uncovered_guardrails: Vec<String>,
+    /// Number of guardrails.
+    pub guardrails: usize,
 }
 
-/// Runs every example. `ancestors` tells for each team all teams above it, itself included.
-pub fn run(set: std::sync::Arc<super::PolicySet>, ancestors: &BTreeMap<TeamId, BTreeSet<TeamId>>, now: Time) -> ExampleReport {
+/// Runs every example of the set, and every case. A team that is not among `teams` fails, where there are any.
+pub fn run(set: &Arc<PolicySet>, cases: &[Case], teams: &Teams, now: Time) -> ExampleReport {
     let mut report = ExampleReport::default();
-    for (group_id, examples) in &set.examples {
-        let Some(group) = set.group(group_id.as_str()) else { continue };
-        let mut reached: BTreeSet<&str> = BTreeSet::new();
+    // Nobody of the directory is needed: each example brings its person.
+    let nobody: [Subject<'_>; 0] = [];
+    let engine = Engine::new(Arc::clone(set), nobody).with_teams(teams.values());
+    let decide = |group: &GroupId, example: &Example, now: Time| {
+        let (person, teams) = invented(example, engine.names())?;
+        let holds: BTreeSet<GroupId> = example.holds.iter().filter(|g| *g != group).cloned().collect();
+        let decision = engine.explain_supposed(&Inquiry {
+            subject: Subject { person: &person, teams: &teams },
+            group,
+            duration: example.duration,
+            has_justification: example.justified,
+            now,
+            holds: &holds,
+            break_glass: false,
+        });
+        let told = explain::lines(&decision);
+        Some((decision, told))
+    };
+    for (id, examples) in &set.examples {
+        let Some(group) = set.group(id.as_str()) else { continue };
         for example in examples {
-            let Some((person, teams)) = invented(example, ancestors) else { continue };
-            let subject = Subject { person: &person, teams: &teams };
-            let engine = Engine::new(std::sync::Arc::clone(&set), [subject]);
-            let holds: BTreeSet<GroupId> = example.holds.iter().cloned().collect();
-            let inquiry = Inquiry {
-                subject,
-                group: group_id,
-                duration: example.duration,
-                has_justification: example.justified,
-                now,
-                holds: &holds,
-                break_glass: false,
-            };
-            let decision = engine.decide(&inquiry);
-            let failure = failure(example, &decision);
-            if failure.is_none() {
-                reached.extend(group.rules.iter().filter(|r| Some(&r.name) == decision.rule.as_ref()).map(|r| r.name.as_str()));
-            }
-            report.runs.push(ExampleRun { group: group_id.clone(), file: group.file.clone(), line: example.line, failure, decision });
+            let Some((decision, told)) = decide(id, example, now) else { continue };
+            let failure = unknown_fact(example, set, teams).or_else(|| failure(example, &decision));
+            report.runs.push(ExampleRun { name: None, group: id.clone(), file: group.file.clone(), line: example.line, failure, decision, told });
         }
-        report.rules += group.rules.len();
-        let missing = group.rules.iter().filter(|r| !reached.contains(r.name.as_str()));
-        report.uncovered.extend(missing.map(|r| (group_id.clone(), r.name.clone())));
     }
+    for case in cases {
+        let Some((decision, told)) = decide(&case.group, &case.example, case.at.unwrap_or(now)) else { continue };
+        let failure = unknown_fact(&case.example, set, teams)
+            .or_else(|| failure(&case.example, &decision))
+            .or_else(|| unsaid(&case.reasons, &decision, &told));
+        let (name, group, file) = (Some(case.name.clone()), case.group.clone(), case.file.clone());
+        report.runs.push(ExampleRun { name, group, file, line: case.example.line, failure, decision, told });
+    }
+    cover(set, &mut report);
     report
+}
+
+fn cover(set: &PolicySet, report: &mut ExampleReport) {
+    let passed: Vec<&ExampleRun> = report.runs.iter().filter(|r| r.failure.is_none()).collect();
+    let mut reached: BTreeSet<(&GroupId, &str)> = passed.iter().filter_map(|r| Some((&r.group, r.decision.rule.as_deref()?))).collect();
+    // A birthright decides no request: it is exercised where it holds.
+    for run in &passed {
+        let rules = run.decision.explanation.iter().flat_map(|e| &e.rules).filter(|r| r.outcome == RuleOutcome::Birthright);
+        reached.extend(rules.map(|r| (&run.group, r.rule.as_str())));
+    }
+    let forbidding: BTreeSet<&str> = passed.iter().flat_map(|r| &r.decision.guardrails).map(|g| g.id.as_str()).collect();
+    let rules: Vec<(GroupId, String)> = set.groups.values().flat_map(|g| g.rules.iter().map(|r| (g.id.clone(), r.name.clone()))).collect();
+    let uncovered: Vec<_> = rules.iter().filter(|(g, r)| !reached.contains(&(g, r.as_str()))).cloned().collect();
+    let unused: Vec<_> = set.guardrails.iter().map(|g| g.id.clone()).filter(|id| !forbidding.contains(id.as_str())).collect();
+    (report.rules, report.uncovered) = (rules.len(), uncovered);
+    (report.guardrails, report.uncovered_guardrails) = (set.guardrails.len(), unused);
+}
+
+/// A fact that no person can have: the example would test nothing.
+fn unknown_fact(example: &Example, set: &PolicySet, teams: &Teams) -> Option<String> {
+    let attributes = super::cedar::BUILT_IN.iter().copied().chain(set.attributes.keys().map(String::as_str));
+    if let Some(name) = example.person.keys().find(|name| !attributes.clone().any(|a| a == name.as_str())) {
+        let near = nearest(name, attributes).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+        return Some(format!("people have no attribute `{name}`{near}"));
+    }
+    let named = ["team", "teams"].into_iter().filter_map(|key| example.person.get(key)).flat_map(|value| match value {
+        AttributeValue::Text(team) => vec![team.as_str()],
+        AttributeValue::Set(teams) => teams.iter().map(String::as_str).collect(),
+        _ => Vec::new(),
+    });
+    let strange = named.into_iter().find(|team| !teams.is_empty() && !teams.keys().any(|t| t.as_str() == *team))?;
+    let near = nearest(strange, teams.keys().map(TeamId::as_str)).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+    Some(format!("there is no team `{strange}`{near}"))
+}
+
+/// The first text that the explanation should hold and does not.
+fn unsaid(wanted: &[String], decision: &Decision, told: &[String]) -> Option<String> {
+    let said = |text: &String| {
+        let reasons = decision.reasons.iter().map(|r| r.text.as_str()).chain(decision.guardrails.iter().filter_map(|g| g.fix.as_deref()));
+        reasons.chain(told.iter().map(String::as_str)).any(|line| line.contains(text.as_str()))
+    };
+    wanted.iter().find(|text| !said(text)).map(|text| format!("expected the explanation to say \"{text}\", and it does not"))
 }
 
 fn failure(example: &Example, decision: &Decision) -> Option<String> {
@@ -79,9 +143,10 @@ fn failure(example: &Example, decision: &Decision) -> Option<String> {
     if decision.effect != example.expect {
         return Some(format!("expected {}, and it is {}", word(example.expect), word(decision.effect)));
     }
-    if example.rule.is_some() && example.rule != decision.rule {
+    if let Some(rule) = example.rule.as_ref().filter(|rule| Some(*rule) != decision.rule.as_ref()) {
         let by = decision.rule.as_ref().map_or_else(|| "no rule".to_owned(), |r| format!("\"{r}\""));
-        return Some(format!("expected the rule \"{}\", and {by} decides", example.rule.clone().unwrap_or_default()));
+        let why = if decision.guardrails.is_empty() { "" } else { ": something forbids it" };
+        return Some(format!("expected the rule \"{rule}\", and {by} decides{why}"));
     }
     match &example.guardrail {
         Some(id) if !decision.guardrails.iter().any(|g| g.id == *id) => Some(format!("expected the guardrail `{id}` to forbid, and it does not")),
@@ -90,7 +155,7 @@ fn failure(example: &Example, decision: &Decision) -> Option<String> {
 }
 
 /// A person of the example's facts: a main team with its ancestors, built-in facts, and attributes for the rest.
-fn invented(example: &Example, ancestors: &BTreeMap<TeamId, BTreeSet<TeamId>>) -> Option<(Person, BTreeSet<TeamId>)> {
+fn invented(example: &Example, names: &Names) -> Option<(Person, BTreeSet<TeamId>)> {
     let text = |name: &str| match example.person.get(name) {
         Some(AttributeValue::Text(text)) => Some(text.clone()),
         _ => None,
@@ -99,7 +164,7 @@ fn invented(example: &Example, ancestors: &BTreeMap<TeamId, BTreeSet<TeamId>>) -
     if let Some(AttributeValue::Set(teams)) = example.person.get("teams") {
         direct.extend(teams.iter().filter_map(|t| TeamId::parse(t).ok()));
     }
-    let teams = direct.iter().flat_map(|t| ancestors.get(t).cloned().unwrap_or_else(|| BTreeSet::from([t.clone()]))).collect();
+    let teams = direct.iter().flat_map(|t| names.with_ancestors(t)).collect();
     let Some(id) = text("id").and_then(|id| PersonId::parse(&id).ok()).or_else(|| PersonId::parse("example-person").ok()) else { return None };
     let built_in = super::cedar::BUILT_IN;
     let person = Person {

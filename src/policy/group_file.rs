@@ -111,7 +111,7 @@ pub(super) const EXAMPLE_KEYS: &[&str] = &["person", "for", "expect", "rule", "g
 pub(super) const ALLOW_KEYS: &[&str] = &["code", "reason"];
 
 /// Reads one of some words.
-fn choice<T: Copy>(reader: &mut Reader<'_>, table: &Table<'_>, name: &str, words: &[(&str, T)]) -> Option<T> {
+pub(super) fn choice<T: Copy>(reader: &mut Reader<'_>, table: &Table<'_>, name: &str, words: &[(&str, T)]) -> Option<T> {
     let (text, at) = reader.text(table, name)?;
     if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
         return Some(*value);
@@ -165,7 +165,7 @@ fn span_of_key(reader: &Reader<'_>, table: &Table<'_>, name: &str, or: &Range<us
 }
 
 /// The heading of an array table: its span starts at `[[name]]`.
-fn heading(reader: &Reader<'_>, span: &Range<usize>) -> Range<usize> {
+pub(super) fn heading(reader: &Reader<'_>, span: &Range<usize>) -> Range<usize> {
     let line = reader.text.get(span.start..).and_then(|t| t.lines().next()).map_or(0, str::len);
     span.start..span.start + line
 }
@@ -348,18 +348,10 @@ fn read_examples(reader: &mut Reader<'_>, table: &Table<'_>, places: &mut Places
         let at = heading(reader, &at);
         reader.known_keys(entry, EXAMPLE_KEYS);
         let mut own = ExamplePlaces::default();
-        let mut person = std::collections::BTreeMap::new();
-        if let Some((facts, _)) = reader.table(entry, "person") {
-            for (key, value) in facts.iter() {
-                own.facts.push((key.get_ref().to_string(), key.span()));
-                match super::whole_files::attribute_value(value.get_ref()) {
-                    Some(fact) => {
-                        person.insert(key.get_ref().to_string(), fact);
-                    }
-                    None => reader.tell(value.span(), "BP003", format!("`{}` is no fact of a person", key.get_ref()), Some("expected a text, a whole number, true, false or a list of texts".to_owned())),
-                }
-            }
+        if let Some((facts, _)) = reader.get(entry, "person").and_then(|v| v.get_ref().as_table()).map(|t| (t, ())) {
+            own.facts.extend(facts.iter().map(|(key, _)| (key.get_ref().to_string(), key.span())));
         }
+        let person = super::fixture::facts(reader, entry);
         if reader.get(entry, "expect").is_none() {
             reader.tell(at.clone(), "BP004", "`expect` is missing", Some("\"granted\", \"approval\" or \"denied\"".to_owned()));
         }

@@ -108,7 +108,7 @@ impl Targets {
         let mut entities = Vec::new();
         let mut requests = Vec::new();
         for g in groups {
-            let entity = super::cedar::resource(&group, g)?;
+            let entity = super::evaluate::resource(&group, g)?;
             requests.push(Request::new(anybody.clone(), action.clone(), entity.uid(), Context::empty(), None).ok()?);
             entities.push(entity);
         }

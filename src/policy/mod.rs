@@ -9,19 +9,23 @@ pub mod codes;
 mod compile;
 mod decide;
 pub mod diff;
+mod evaluate;
 pub mod examples;
+pub mod explain;
+pub mod fixture;
 pub mod formats;
 mod group_file;
 mod guardrails;
 mod lengths;
 mod lint;
+pub mod names;
 mod unknown;
 pub mod prove;
 mod reader;
 pub mod render;
 pub mod scaffold;
 pub mod schema;
-mod suggest;
+pub mod suggest;
 #[cfg(test)]
 mod tests;
 mod whole_files;
@@ -33,11 +37,12 @@ use std::{
 };
 
 pub use compile::{PARSING_STACK, check, compile_kept, revision_of};
+pub use decide::Facts;
 
 use crate::domain::{
     group::{AttributeTypes, Conflict, Group, Guardrail, Roles},
     id::{ConnectorName, GroupId, PersonId, PolicyRevision, TeamId},
-    person::Subject,
+    person::{Subject, Team},
     problem::Problem,
 };
 
@@ -150,14 +155,29 @@ impl PolicySet {
 /// A policy set made ready for the people of one directory snapshot. Swapped as a whole.
 pub struct Engine {
     set: Arc<PolicySet>,
-    facts: Option<cedar::Facts>,
+    facts: Option<evaluate::Facts>,
+    names: names::Names,
 }
 
 impl Engine {
     /// Prepares what decisions need about people.
     pub fn new<'a>(set: Arc<PolicySet>, people: impl IntoIterator<Item = Subject<'a>>) -> Self {
-        let facts = cedar::Facts::new(people, &set.groups, &set.guardrail_policies);
-        Self { set, facts }
+        let people: Vec<Subject<'a>> = people.into_iter().collect();
+        let names = names::Names::new(Arc::clone(&set), people.iter().copied());
+        let facts = evaluate::Facts::new(people, &set.groups, &set.guardrail_policies);
+        Self { set, facts, names }
+    }
+
+    /// Tells the teams: their titles stand in sentences instead of ids, and whoever would join one joins those above it.
+    #[must_use]
+    pub fn with_teams<'a>(mut self, teams: impl IntoIterator<Item = &'a Team>) -> Self {
+        self.names.note_teams(teams);
+        self
+    }
+
+    /// What ids are called in sentences.
+    pub fn names(&self) -> &names::Names {
+        &self.names
     }
 
     /// The set.

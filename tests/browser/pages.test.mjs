@@ -11,11 +11,19 @@ const MOST_BYTES = 60_000;
 let service;
 let browser;
 let requestPath;
+let deniedPath;
+let grantedPath;
 before(async () => {
   service = await startService({ seed: true });
   browser = await launch();
   const page = await pageOf(browser, service, "nora.lindqvist");
   requestPath = await fileRequest(page, "warehouse-engineers", "Backfill of the punctuality mart");
+  // No rule fits, so none wants a reason.
+  await page.goto("/request/crane-control");
+  await page.getByRole("main").getByRole("button", { name: /^ask/i }).click();
+  await page.waitForURL(/\/requests\//);
+  deniedPath = new URL(page.url()).pathname;
+  grantedPath = await fileRequest(page, "warehouse-analysts", "Backfill of the punctuality mart");
   await page.context().close();
 });
 after(async () => {
@@ -35,6 +43,8 @@ const PAGES = [
   ["request-approval", "/request/cluster-deployers", "jonas.haddad"],
   ["request-refused", "/request/warehouse-owners", "jonas.haddad"],
   ["request-waiting", () => requestPath, "nora.lindqvist"],
+  ["request-denied", () => deniedPath, "nora.lindqvist"],
+  ["request-granted", () => grantedPath, "nora.lindqvist"],
   ["access", "/access", "nora.lindqvist"],
   ["approvals", "/approvals", "ada.berg"],
   ["approvals-empty", "/approvals", "jonas.haddad"],

@@ -9,6 +9,7 @@ mod adopt;
 mod architecture;
 mod audit_filters;
 mod bad_input;
+mod explain;
 mod git_source;
 mod house;
 mod lifecycle;

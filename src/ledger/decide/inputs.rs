@@ -86,8 +86,12 @@ impl Inputs {
 
 /// Decides a request that is filed. `approvers` says how many could approve at a stage, by its index.
 pub fn decide_filing(engine: &Engine, inquiry: &Inquiry<'_>, facts: &LedgerFacts, approvers: &mut dyn FnMut(usize, &Stage) -> usize) -> Decision {
-    let decision = with_blocks(inquiry, facts, engine.decide(inquiry));
-    approvable(decision, approvers)
+    settle(engine.decide_plainly(inquiry), inquiry, facts, approvers)
+}
+
+/// What the ledger makes of the policy's answer: blocks and the freeze switch come first, and somebody must be able to approve.
+pub(super) fn settle(decision: Decision, inquiry: &Inquiry<'_>, facts: &LedgerFacts, approvers: &mut dyn FnMut(usize, &Stage) -> usize) -> Decision {
+    approvable(with_blocks(inquiry, facts, decision), approvers)
 }
 
 /// Decides a request at its last vote: the copied rule with today's facts, then guardrails and conflicts of today's policy
@@ -104,6 +108,7 @@ pub fn decide_last_vote(engine: &Engine, request: &Request, now: Time, inputs: &
         guardrails: Vec::new(),
         guardrails_evaluated: 0,
         suggestions: Vec::new(),
+        explanation: None,
         policy_revision: set.revision().clone(),
     };
     if inputs.ledger.gone || set.group(request.group.as_str()).is_none() {

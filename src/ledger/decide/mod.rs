@@ -3,6 +3,7 @@
 mod delivery;
 mod directory;
 mod ending;
+pub mod explained;
 pub mod inputs;
 mod membership;
 mod operate;
@@ -27,6 +28,7 @@ use crate::domain::{
     token::{Scope, Token},
 };
 
+pub(crate) use explained::Told;
 pub use membership::{Asker, eligible, is_in};
 pub(crate) use submit::{Filing, file, voters};
 
@@ -118,7 +120,7 @@ pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) ->
     let mut recorder = Recorder::new(world, envelope);
     match &envelope.command {
         Command::Submit { person, group, duration, justification } => {
-            let filing = Filing { person, group, duration: *duration, justification: justification.as_deref() };
+            let filing = Filing { person, group, duration: *duration, justification: justification.as_deref(), told: Told::Recorded };
             submit::submit(world, &envelope.actor, &filing, recorder, ids)
         }
         Command::Renew { grant, duration, justification } => {

@@ -1,7 +1,7 @@
 //! Filing a request: checked, decided by policy, and granted, denied or put before people.
 
 use super::{
-    Asker, Decided, Recorder, World, additions, eligible,
+    Asker, Decided, Recorder, Told, World, additions, eligible, explained,
     inputs::{self, Inputs, LedgerFacts},
 };
 use crate::{
@@ -28,6 +28,7 @@ pub(crate) struct Filing<'a> {
     pub group: &'a GroupId,
     pub duration: Option<Duration>,
     pub justification: Option<&'a str>,
+    pub told: Told,
 }
 
 /// A filing with its decision: what a preview shows and a submit records.
@@ -74,15 +75,9 @@ pub(crate) fn file(world: &World<'_>, actor: &Actor, filing: &Filing<'_>) -> Res
     };
     let shortest = Duration::hours(1).unwrap_or(Duration::MAX);
     let duration = filing.duration.or_else(|| world.snapshot.policy.default_duration(&inquiry(shortest))).unwrap_or(shortest);
-    let denied = world.state.block(person, group, BlockCause::Denied);
-    let mut facts = LedgerFacts {
-        frozen: world.state.frozen,
-        denied: denied.and_then(|block| Some((block.duration?, block.until?))),
-        revoked: world.state.block(person, group, BlockCause::Revoked).is_some(),
-        ..LedgerFacts::default()
-    };
+    let mut facts = ledger_facts(world, person, group);
     let mut counted = Vec::new();
-    let decision = inputs::decide_filing(&world.snapshot.policy, &inquiry(duration), &facts, &mut |_, stage| {
+    let mut decision = inputs::decide_filing(&world.snapshot.policy, &inquiry(duration), &facts, &mut |_, stage| {
         let possible = approvers(world, &filed_by, person, group, stage);
         counted.push(possible);
         possible
@@ -97,12 +92,24 @@ pub(crate) fn file(world: &World<'_>, actor: &Actor, filing: &Filing<'_>) -> Res
     if decision.effect != Effect::Deny && world.clock_behind {
         return Err(Refusal::ClockBehind { retry_after: 5 });
     }
+    explained::tell(world, &filed_by, &inquiry(duration), &facts, filing.told, &mut decision);
     let inputs = Inputs { person: Some(subject.person.clone()), teams: subject.teams.clone(), holds, ledger: facts };
     Ok(Filed { filed_by, duration, decision, inputs })
 }
 
+/// What the ledger knows of a person and a group.
+pub(super) fn ledger_facts(world: &World<'_>, person: &PersonId, group: &GroupId) -> LedgerFacts {
+    let denied = world.state.block(person, group, BlockCause::Denied);
+    LedgerFacts {
+        frozen: world.state.frozen,
+        denied: denied.and_then(|block| Some((block.duration?, block.until?))),
+        revoked: world.state.block(person, group, BlockCause::Revoked).is_some(),
+        ..LedgerFacts::default()
+    }
+}
+
 /// How many could approve at a stage. Those of an escalation count as well: they may answer in time.
-fn approvers(world: &World<'_>, filed_by: &PersonId, person: &PersonId, group: &GroupId, stage: &Stage) -> usize {
+pub(super) fn approvers(world: &World<'_>, filed_by: &PersonId, person: &PersonId, group: &GroupId, stage: &Stage) -> usize {
     let possible = |at| voters(world, filed_by, person, group, stage, world.now, at).len();
     possible(world.now).max(possible(world.now.plus(stage.within)))
 }
@@ -260,7 +267,7 @@ pub(super) fn renew(
         return Err(Refusal::GrantEnded);
     }
     let (person, group) = (grant.person.clone(), grant.group.clone());
-    let filing = Filing { person: &person, group: &group, duration: Some(duration.unwrap_or(grant.duration)), justification };
+    let filing = Filing { person: &person, group: &group, duration: Some(duration.unwrap_or(grant.duration)), justification, told: Told::Recorded };
     submit(world, actor, &filing, recorder, ids)
 }
 

@@ -1,7 +1,7 @@
 //! Votes on a request, and the other ways in which it leaves `pending`.
 
 use super::{
-    Decided, Recorder, World,
+    Decided, Recorder, World, explained,
     inputs::{self, Inputs, LedgerFacts},
     submit,
 };
@@ -111,9 +111,12 @@ pub(super) fn approve(
 /// be the one that was asked for (semantics.md, 4).
 fn last_vote(world: &World<'_>, request: &Request, mut recorder: Recorder<'_>, ids: &mut dyn IdSource) -> Result<Decided, Refusal> {
     let inputs = inputs_today(world, request);
-    let decision = inputs::decide_last_vote(&world.snapshot.policy, request, world.now, &inputs);
+    let mut decision = inputs::decide_last_vote(&world.snapshot.policy, request, world.now, &inputs);
     let seq = recorder.seq();
     let granted = decision.effect == Effect::Grant;
+    if !granted {
+        decision.explanation = explained::explain_last_vote(&world.snapshot.policy, request, world.now, &inputs, &decision);
+    }
     let decided = Request {
         status: if granted { RequestStatus::Granted } else { RequestStatus::Denied },
         decided_at: Some(world.now),

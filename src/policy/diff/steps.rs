@@ -11,7 +11,7 @@ use crate::{
         duration::Duration,
         group::{Group, Stage},
     },
-    policy::words,
+    policy::{names::Names, words},
 };
 
 /// What a request comes to.
@@ -45,12 +45,9 @@ impl Outcome {
     }
 }
 
-/// "the manager, then 2 of the owners".
+/// "the manager, then 2 owners".
 fn asked(stages: &[Stage]) -> String {
-    let stage = |s: &Stage| {
-        let from = words::list(&s.from).replace("your manager", "their manager");
-        if s.need > 1 { format!("{} of {from}", s.need) } else { from }
-    };
+    let stage = |s: &Stage| words::stage(&Names::default(), s).replace("your manager", "their manager").replace(" of the group", "");
     stages.iter().map(stage).collect::<Vec<_>>().join(", then ")
 }
 

@@ -32,9 +32,13 @@ pub struct DecisionShape {
     /// Guardrails and conflicts that forbid: `{id, reason, fix, failed}`.
     #[schema(value_type = Vec<Object>)]
     pub guardrails: Value,
-    /// What would change the answer.
+    /// What would change the answer: `{kind, effect, text, justification}` with `duration`, `group`, `and` or `who`.
     #[schema(value_type = Vec<Object>)]
     pub suggestions: Value,
+    /// Everything that was looked at: `{rules, guardrails, conflicts}`. In previews, and where the answer is not a grant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub explanation: Option<Value>,
     /// Content hash of the policy set.
     pub policy_revision: String,
 }
@@ -53,6 +57,7 @@ impl From<&Decision> for DecisionShape {
             reasons: value(serde_json::to_value(&d.reasons)),
             guardrails: value(serde_json::to_value(&d.guardrails)),
             suggestions: value(serde_json::to_value(&d.suggestions)),
+            explanation: d.explanation.as_ref().map(|e| value(serde_json::to_value(e))),
             policy_revision: d.policy_revision.to_string(),
         }
     }

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web::{Data, Path, Query}};
 use askama::Template;
 use serde_json::Value;
 
-use super::{Frame, encode, words::{self, When, when}};
+use super::{Frame, encode, findings::{Findings, findings}, words::{self, When, when}};
 use crate::{
     domain::event::{Change, Personal},
     ledger::Snapshot,
@@ -104,9 +104,7 @@ struct EventPage {
     line: Line,
     facts: Vec<(String, String)>,
     details: Vec<(&'static str, String)>,
-    reasons: Vec<(String, String)>,
-    guardrails: Vec<String>,
-    evaluated: u32,
+    findings: Findings,
     effects: Vec<String>,
     body: String,
     erased: bool,
@@ -157,9 +155,7 @@ pub async fn show(state: Data<AppState>, caller: Known, seq: Path<i64>) -> Resul
         line: line(snapshot, &row, state.ledger.now(), ""),
         facts,
         details,
-        reasons: decision.iter().flat_map(|d| &d.reasons).map(|r| (r.rule.clone().unwrap_or_default(), words::capital(&r.text))).collect(),
-        guardrails: decision.iter().flat_map(|d| &d.guardrails).map(|g| g.reason.clone()).collect(),
-        evaluated: decision.map_or(0, |d| d.guardrails_evaluated),
+        findings: decision.map(|d| findings(snapshot, d)).unwrap_or_default(),
         effects: effects.unwrap_or_default(),
         body: serde_json::to_string_pretty(&body).unwrap_or_default(),
         erased: row.personal.is_none(),

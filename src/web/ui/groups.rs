@@ -4,10 +4,9 @@ use actix_web::{HttpResponse, web::{Data, Path, Query}};
 use askama::Template;
 use serde::Deserialize;
 
-use super::{Frame, home::{GroupCard, card, cards}, page, words::{self, When, when}};
+use super::{Frame, findings::{self, Findings}, home::{GroupCard, card, cards}, page, words::{self, When, when}};
 use crate::{
     auth::visibility::{may_see_members, owns},
-    domain::decision::ReasonKind,
     store::read::{AuditFilter, GrantFilter, Page},
     web::{AppState, Known, problem::Problem},
 };
@@ -58,9 +57,10 @@ struct RuleView {
     name: String,
     told: String,
     when: String,
-    /// `y` decides, `n` does not hold, `u` was not reached.
+    /// `y` decides, `n` does not fit, `no` cannot be evaluated, `u` was not needed.
     mark: &'static str,
     why: String,
+    conditions: Vec<findings::ConditionView>,
 }
 
 struct Member {
@@ -84,8 +84,11 @@ struct GroupPage {
     owner: String,
     tags: Vec<String>,
     rules: Vec<RuleView>,
-    guardrails: Vec<(String, String)>,
+    guardrails: Vec<String>,
     evaluated: u32,
+    changes: Vec<String>,
+    quicker: bool,
+    asked_for: String,
     break_glass: String,
     review: String,
     members: Option<Vec<Member>>,
@@ -104,22 +107,18 @@ pub async fn group(state: Data<AppState>, caller: Known, id: Path<String>) -> Re
     let now = state.ledger.now();
     let held = state.reader.live_grants_of(caller.id().clone()).await?;
     let preview = state.ledger.preview(caller.id(), caller.id(), &group.id, None, true).await?.ok();
-    let reasons = preview.as_ref().map(|p| p.decision.reasons.as_slice()).unwrap_or_default();
+    let explained = preview.as_ref().and_then(|p| p.decision.explanation.as_ref());
     let rules = group
         .rules
         .iter()
         .map(|rule| {
-            let reason = reasons.iter().find(|r| r.rule.as_ref() == Some(&rule.name));
-            let (mark, why) = match reason.map(|r| (r.kind, r.text.as_str())) {
-                Some((ReasonKind::RuleDecides, text)) => ("y", format!("Decides for you: {text}.")),
-                Some((ReasonKind::RuleWho, text)) if text.starts_with("is for") => ("n", format!("Not for you: {}.", words::list(snapshot, &rule.who, false))),
-                Some((_, text)) => ("n", format!("Passed over: {text}.")),
-                None => ("u", "Not needed for you.".to_owned()),
-            };
-            RuleView { name: rule.name.clone(), told: words::rule(snapshot, rule), when: rule.when.clone().unwrap_or_default(), mark, why }
+            let found = explained.and_then(|e| e.rules.iter().find(|f| f.rule == rule.name)).map(findings::rule);
+            let (mark, why, conditions) = found.map_or_else(|| ("u", String::new(), Vec::new()), |f| (f.mark, format!("{}.", f.told), f.conditions));
+            RuleView { name: rule.name.clone(), told: words::rule(snapshot, rule), when: rule.when.clone().unwrap_or_default(), mark, why, conditions }
         })
         .collect();
-    let guardrails = preview.as_ref().map(|p| p.decision.guardrails.iter().map(|g| (g.reason.clone(), g.fix.clone().unwrap_or_default())).collect()).unwrap_or_default();
+    let Findings { changes, quicker, .. } = preview.as_ref().map(|p| findings::findings(snapshot, &p.decision)).unwrap_or_default();
+    let guardrails = preview.as_ref().map(|p| p.decision.guardrails.iter().map(|g| g.reason.clone()).collect()).unwrap_or_default();
     let members = if may_see_members(&caller, &group.id) {
         let filter = GrantFilter { groups: Some([group.id.clone()].into()), live: true, ..GrantFilter::default() };
         let found = state.reader.grants(filter, Page { before: None, limit: 200 }).await?.items;
@@ -154,6 +153,9 @@ pub async fn group(state: Data<AppState>, caller: Known, id: Path<String>) -> Re
         rules,
         guardrails,
         evaluated: preview.as_ref().map_or(0, |p| p.decision.guardrails_evaluated),
+        changes,
+        quicker,
+        asked_for: preview.as_ref().map(|p| p.duration.in_words()).unwrap_or_default(),
         break_glass: break_glass.unwrap_or_default(),
         review: review.unwrap_or_default(),
         members,

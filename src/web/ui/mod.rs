@@ -6,6 +6,7 @@ pub mod assets;
 pub mod audit;
 pub mod docs;
 pub mod errors;
+mod findings;
 pub mod groups;
 pub mod home;
 pub mod people;

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web::{Data, Query}};
 use askama::Template;
 use serde::Deserialize;
 
-use super::{Frame, removals::Waiting, words::{self, Outcome, When, when}};
+use super::{Frame, findings::{Findings, findings}, removals::Waiting, words::{self, Outcome, When, when}};
 use crate::{
     domain::{duration::Duration, id::{GroupId, PersonId}, problem::Severity},
     store::read::{AuditFilter, Page},
@@ -27,7 +27,7 @@ struct Answer {
     what: String,
     duration: String,
     outcome: Outcome,
-    reasons: Vec<(String, String)>,
+    findings: Findings,
 }
 
 struct Loaded {
@@ -175,7 +175,7 @@ pub async fn what_if(state: Data<AppState>, caller: Known, query: Query<WhatIf>)
             what: words::group(snapshot, group.as_str()),
             duration: preview.duration.in_words(),
             outcome: words::outcome(snapshot, &preview),
-            reasons: preview.decision.reasons.iter().map(|r| (r.rule.clone().unwrap_or_default(), words::capital(&r.text))).collect(),
+            findings: findings(snapshot, &preview.decision),
         })
     };
     match asked.await {

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web::{Data, Form, Path, Query}};
 use askama::Template;
 use serde::Deserialize;
 
-use super::{Frame, check_form, go, page, signin::Token, words::{self, When, when}};
+use super::{Frame, check_form, findings::{Findings, findings}, go, page, signin::Token, words::{self, When, when}};
 use crate::{
     domain::{command::{Answer, Command}, decision::Effect, duration::Duration, group::JustificationNeed, id::PersonId, request::RequestStatus},
     ledger::Preview,
@@ -18,11 +18,13 @@ struct Says {
     detail: String,
     steps: Vec<String>,
     button: &'static str,
+    findings: Findings,
 }
 
 fn says(caller: &Known, preview: &Preview, now: crate::domain::time::Time) -> Says {
     let snapshot = &caller.snapshot;
     let d = &preview.decision;
+    let findings = findings(snapshot, d);
     match d.effect {
         Effect::Grant => {
             let until = preview.held_until.map_or(now.plus(preview.duration), |held| held.max(now.plus(preview.duration)));
@@ -32,6 +34,7 @@ fn says(caller: &Known, preview: &Preview, now: crate::domain::time::Time) -> Sa
                 detail: format!("Until {}. By the rule “{}”.", when(until, now).full, d.rule.as_deref().unwrap_or_default()),
                 steps: Vec::new(),
                 button: if preview.held_until.is_some() { "Extend" } else { "Request" },
+                findings,
             }
         }
         Effect::Approve => Says {
@@ -48,13 +51,15 @@ fn says(caller: &Known, preview: &Preview, now: crate::domain::time::Time) -> Sa
                 })
                 .collect(),
             button: "Ask",
+            findings,
         },
         Effect::Deny => Says {
             kind: "no",
             told: "Not for you".to_owned(),
-            detail: words::why_not(snapshot, d),
-            steps: d.suggestions.iter().skip(1).map(|s| words::suggestion(snapshot, s)).collect(),
+            detail: words::why_not(d),
+            steps: d.suggestions.iter().skip(1).map(|s| s.text.clone()).collect(),
             button: "Ask all the same",
+            findings,
         },
     }
 }
@@ -206,7 +211,7 @@ struct RequestPage {
     detail: String,
     hints: Vec<String>,
     justification: String,
-    reasons: Vec<(String, String)>,
+    findings: Findings,
     votes: Vec<(String, When)>,
     deadline: Option<When>,
     deliveries: Vec<DeliveryView>,
@@ -240,13 +245,12 @@ pub async fn show(state: Data<AppState>, caller: Known, id: Path<String>) -> Res
     let detail = match request.status {
         RequestStatus::Pending => format!("{} can answer.", words::capital(&words::some_names(snapshot, &asked))),
         RequestStatus::Denied => match &decision {
-            Some(d) if d.effect == Effect::Deny => words::why_not(snapshot, d),
+            Some(d) if d.effect == Effect::Deny => words::why_not(d),
             _ => words::capital(&reason.unwrap_or_default()),
         },
         _ => words::capital(&reason.unwrap_or_default()),
     };
-    let reasons = decision.iter().flat_map(|d| &d.reasons).map(|r| (r.rule.clone().unwrap_or_default(), words::capital(&r.text))).collect();
-    let hints = decision.iter().filter(|_| request.status == RequestStatus::Denied).flat_map(|d| d.suggestions.iter().skip(1)).map(|s| words::suggestion(snapshot, s)).collect();
+    let hints = decision.iter().filter(|_| request.status == RequestStatus::Denied).flat_map(|d| d.suggestions.iter().skip(1)).map(|s| s.text.clone()).collect();
     let deliveries: Vec<DeliveryView> = deliveries
         .iter()
         .map(|d| {
@@ -270,7 +274,7 @@ pub async fn show(state: Data<AppState>, caller: Known, id: Path<String>) -> Res
         detail,
         hints,
         justification: justification.unwrap_or_default(),
-        reasons,
+        findings: decision.as_ref().map(|d| findings(snapshot, d)).unwrap_or_default(),
         votes: votes.iter().map(|v| (words::name(snapshot, &v.person), when(v.at, now))).collect(),
         deadline: request.deadline.filter(|_| request.status == RequestStatus::Pending).map(|d| when(d, now)),
         can_vote: asked.contains(caller.id()),

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        decision::{Decision, Effect, Suggestion},
+        decision::{Decision, Effect},
         delivery::{Delivery, DeliveryAction, DeliveryState},
         duration::Duration,
         group::{Rule, Stage, Then, Who},
@@ -116,7 +116,8 @@ pub fn rule(snapshot: &Snapshot, rule: &Rule) -> String {
         Then::Always => format!("{people}: without asking, as long as it holds."),
         Then::Approve => {
             let stages: Vec<String> = rule.stages.iter().map(|s| stage(snapshot, s)).collect();
-            format!("{people} may ask, {given}; then {} decides.", stages.join(", and after that "))
+            let decide = if rule.stages.last().is_some_and(|s| s.need > 1) { "decide" } else { "decides" };
+            format!("{people} may ask, {given}; then {} {decide}.", stages.join(", and after that "))
         }
     }
 }
@@ -153,34 +154,20 @@ pub fn outcome(snapshot: &Snapshot, preview: &Preview) -> Outcome {
             let people = preview.approvers.first().map_or_else(String::new, |p| format!("Asks {}.", some_names(snapshot, p)));
             Outcome { kind: "wait", told: format!("Needs {}{longest}", stages.join(", then ")), hint: people }
         }
-        Effect::Deny => Outcome { kind: "no", told: "Not for you".to_owned(), hint: why_not(snapshot, d) },
+        Effect::Deny => Outcome { kind: "no", told: "Not for you".to_owned(), hint: why_not(d) },
     }
 }
 
 /// Why not, and what would change it, in a sentence or two.
-pub fn why_not(snapshot: &Snapshot, d: &Decision) -> String {
+pub fn why_not(d: &Decision) -> String {
     let reason = match d.guardrails.first() {
         Some(finding) => finding.reason.clone(),
         None => d.reasons.last().map_or_else(|| "No rule allows it".to_owned(), told_reason),
     };
     let stop = |text: &str| if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") };
     match d.suggestions.first() {
-        Some(first) => format!("{} {}", stop(&capital(&reason)), stop(&suggestion(snapshot, first))),
+        Some(first) => format!("{} {}", stop(&capital(&reason)), stop(&first.text)),
         None => stop(&capital(&reason)),
-    }
-}
-
-/// A suggestion with names for ids.
-pub fn suggestion(snapshot: &Snapshot, suggestion: &Suggestion) -> String {
-    match suggestion {
-        Suggestion::Membership { who: word, effect, .. } => {
-            let people = word.parse().map_or_else(|_| word.clone(), |w| who(snapshot, &w, false));
-            match effect {
-                Effect::Grant => format!("{} has it at once", capital(&people)),
-                _ => format!("{} may ask for it", capital(&people)),
-            }
-        }
-        other => other.text().to_owned(),
     }
 }
 

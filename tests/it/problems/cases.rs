@@ -184,6 +184,8 @@ fn meanings() -> Vec<Case> {
     ]
 }
 
+const CASE: &str = "[[case]]\nname = \"c\"\ngroup = \"a\"\nperson = { team = \"ops\" }\nfor = \"1d\"\nexpect = \"granted\"\n";
+
 fn names() -> Vec<Case> {
     let asks = |code, who: &str| a(code, &rule(&format!("who = [\"{who}\"]\nthen = \"grant\"\nfor = \"7d\"\n")));
     let allow = |code: &str| format!("{RULE}{EXAMPLE}[[allow]]\ncode = \"{code}\"\nreason = \"it is right here\"\n");
@@ -206,6 +208,10 @@ fn names() -> Vec<Case> {
         emergency("BP083", "3d"),
         sound("BP180").and("proofs.toml", "[[claim]]\nname = \"c\"\nnever = 'true'\n[[claim]]\nname = \"c\"\nnever = 'false'\n"),
         sound("BP181").and("proofs.toml", ""),
+        sound("BP190").and("tests/t.toml", &format!("{CASE}{CASE}")),
+        sound("BP191").and("tests/t.toml", &CASE.replace("\"a\"", "\"aa\"")),
+        sound("BP192").and("tests/t.toml", &format!("{CASE}rule = \"opps\"\n")),
+        sound("BP193").and("tests/t.toml", &format!("{CASE}guardrail = \"no-contractors\"\n")),
     ]
 }
 
