@@ -52,6 +52,16 @@
 //! And a read: handler → authorise by the route's entry → one query of [`store::read`] → what the caller may see
 //! ([`auth::visibility`]) → JSON or a page. Reads never pass through the ledger.
 //!
+//! # When policy, people or holdings change
+//!
+//! [`jobs::reconsider`] decides every live grant again on the new snapshot, off the ledger's thread, a page of rows at a time:
+//! all of them when policy or directory change and after a start, one person's when what they hold changes and something
+//! reads it. [`ledger::decide::reconsider`] says what should become of each; for those whose standing changes the job sends
+//! `Reconsider`, and the ledger decides it again under the head lock. `grant.ending` moves the end to where the grace ends and
+//! remembers the old one, so that the job that ends grants on time ends this one as well; `grant.kept` gives it back;
+//! `grant.flagged` lists it; what a guardrail forbids, and what people hold who left, is `grant.revoked` at once. One change
+//! that would end many is `endings.held`, until another admin's `endings.confirmed`.
+//!
 //! # What always holds
 //!
 //! - Nothing changes but by an event: every projected row follows from the log, and `audit verify --rebuild` folds the log
@@ -72,7 +82,7 @@
 //!   thread with a large stack: whatever files do to a parser, the last good set goes on.
 //! - The first removals at a target system that adopted memberships cause wait for an admin (`held`, semantics.md, 33): a wrong
 //!   list of adoptions cannot empty a target.
-//! - One replica at a time delivers, and one process a database follows a policy folder: advisory locks of PostgreSQL
+//! - One replica at a time delivers and decides grants again, and one process a database follows a policy folder: advisory locks of PostgreSQL
 //!   ([`store::sole`]). Replicas follow one git repository, by fast-forward only.
 //! - Routes without an entry are closed, and `tests/golden/authz-matrix.txt` shows every route for every kind of caller.
 //!
@@ -98,8 +108,7 @@
 //!
 //! - No cache of decisions: a decision costs some 40 µs, a stale one costs more.
 //! - No sign-in but the development one; OpenID Connect takes its place in [`auth::session`].
-//! - Live grants are not decided again when policy or people change: `on_change` and `grace` are read and shown, and a grant
-//!   runs to its end. `policy diff` says which grants would end. A group that vanishes denies its pending requests.
+//! - What people are told of ending access waits in `notices` and on their pages; nothing mails it yet.
 //! - No reconciliation of target systems yet: a membership that somebody takes away by hand there is not noticed.
 //! - No erasure command yet, although bodies and verification are made for it.
 

@@ -81,6 +81,7 @@ pub struct Policy {
     pub timezone: String,
     pub poll_seconds: u64,
     pub deny_cooldown: Duration,
+    pub confirm_share: f64,
 }
 
 /// `[directory]`
@@ -219,6 +220,9 @@ impl Settings {
         }
         if !(1..=256).contains(&self.ledger.batch) {
             problems.push(format!("`ledger.batch` is {}; expected 1 to 256", self.ledger.batch));
+        }
+        if !(0.0..=1.0).contains(&self.policy.confirm_share) {
+            problems.push(format!("`policy.confirm_share` is {}; expected a share from 0.0 to 1.0", self.policy.confirm_share));
         }
         if !(0.0..=1.0).contains(&self.directory.max_leave_share) {
             problems.push(format!("`directory.max_leave_share` is {}; expected a share from 0.0 to 1.0", self.directory.max_leave_share));

@@ -13,7 +13,7 @@ use crate::{
     domain::{command::Command, problem::{Problem, Severity}},
     folder,
     git::{self, Mirror, Remote},
-    jobs::{deliver, expire, policy_source::{Canary, Load, Place, PolicySource}},
+    jobs::{deliver, expire, reconsider, policy_source::{Canary, Load, Place, PolicySource}},
     ledger::{Ledger, LedgerConfig, Limits},
     policy::render,
     settings::{Settings, SigninMode},
@@ -308,6 +308,7 @@ impl Application {
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(expire::run(core.ledger.clone(), core.reader.clone(), stopped.clone()));
         tokio::spawn(deliver::run(core.location.clone(), core.ledger.clone(), core.reader.clone(), registry, stopped.clone()));
+        tokio::spawn(reconsider::run(core.location.clone(), core.ledger.clone(), core.reader.clone(), settings.policy.confirm_share, stopped.clone()));
         tokio::spawn(policy.follow(core.ledger.clone(), stopped.clone()));
         admin::serve(&settings.run.folder, core.ledger.clone(), stopped)?;
         let (server, address) = crate::web::serve(&core.ledger, &core.reader, &settings, signer, clock).map_err(StartError)?;

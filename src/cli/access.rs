@@ -134,10 +134,27 @@ pub async fn vote(context: &Context, arguments: VoteArguments) -> Outcome {
         context.print(&value, || format!("{verb}: the request is {}", value["status"].as_str().unwrap_or("changed")));
         return Ok(Done::Yes);
     }
-    let problem: serde_json::Value = serde_json::from_str(&answer).unwrap_or_default();
+    Ok(refused(&answer))
+}
+
+/// Tells why the service said no.
+fn refused(answer: &str) -> Done {
+    let problem: serde_json::Value = serde_json::from_str(answer).unwrap_or_default();
     let told = problem["detail"].as_str().or(problem["title"].as_str()).unwrap_or("the service did not say why");
     eprintln!("{told}");
-    Ok(Done::No)
+    Done::No
+}
+
+/// Confirms endings that wait: like a vote, a person's act.
+pub async fn confirm_endings(context: &Context, held: i64, reason: &str) -> Outcome {
+    let token = std::env::var("BANDPASS_TOKEN").map_err(|_| "set BANDPASS_TOKEN to an admin's token with the scope `admin`: a person confirms, not the machine".to_owned())?;
+    let body = serde_json::json!({ "reason": reason }).to_string();
+    let (status, answer) = post(&context.settings.server.public_url, &format!("/api/v1/policy/endings/{held}/confirm"), &token, &body).await?;
+    if status != 204 {
+        return Ok(refused(&answer));
+    }
+    context.print(&serde_json::json!({ "confirmed": held }), || "confirmed: the grants end when their grace is over".to_owned());
+    Ok(Done::Yes)
 }
 
 /// A POST over plain HTTP to a service on this machine.
@@ -167,10 +184,10 @@ pub async fn grants(context: &Context, command: GrantsCommand) -> Outcome {
         GrantsCommand::List { person, group, at, limit } => {
             let reader = Reader::new(Location::parse(context.settings.database.url.reveal())?, 1);
             let at = at.unwrap_or_else(|| crate::clock::system()());
-            let filter = GrantFilter { people: person.map(|p| [p].into()), groups: group.map(|g| [g].into()), at: Some(at), live: false };
+            let filter = GrantFilter { people: person.map(|p| [p].into()), groups: group.map(|g| [g].into()), at: Some(at), ..GrantFilter::default() };
             let found = reader.grants(filter, Page { before: None, limit }).await.map_err(|e| e.to_string())?;
             context.print(&found.items, || {
-                let mut text: Vec<String> = found.items.iter().map(|g| format!("{}  {:<28} {:<32} until {}", g.id, g.person, g.group, g.ends_at)).collect();
+                let mut text: Vec<String> = found.items.iter().map(|g| format!("{}  {:<28} {:<32} until {}{}", g.id, g.person, g.group, g.ends_at, g.standing.as_ref().map(|s| format!("  ({})", s.fate.as_str())).unwrap_or_default())).collect();
                 text.push(format!("{} held at {at}{}", found.items.len(), if found.next.is_some() { ", and more: raise --limit" } else { "" }));
                 text.join("\n")
             });

@@ -36,6 +36,14 @@ pub enum PolicyCommand {
         /// Revision or commit to go back to, or its beginning; the one before that in force when left out.
         revision: Option<String>,
     },
+    /// Let endings happen that wait on /policy, with a personal token of an admin who did not make the change (BANDPASS_TOKEN).
+    Confirm {
+        /// What waits: the number that /policy and `GET /api/v1/policy` show.
+        held: i64,
+        /// Why it is right that these end; it is recorded.
+        #[arg(long)]
+        reason: String,
+    },
     /// Check the files that standard input holds; the service asks it before it uses them.
     #[command(hide = true)]
     Canary,
@@ -149,6 +157,7 @@ pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
             let broken = checked.problems.iter().any(|p| p.severity == Severity::Error);
             Ok(if broken { Done::No } else { Done::Yes })
         }
+        PolicyCommand::Confirm { held, reason } => super::access::confirm_endings(context, held, &reason).await,
         PolicyCommand::Test { folder } => super::policy_test::run(context, folder),
         PolicyCommand::Rollback { revision } => super::policy_rollback::run(context, revision.as_deref()).await,
         PolicyCommand::Schema { kind } => {

@@ -14,6 +14,7 @@ use super::{
     grant::Grant,
     id::{CommandId, ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, TokenId},
     request::Request,
+    standing::HeldChange,
     token::{Scope, Token},
 };
 
@@ -78,6 +79,32 @@ pub enum Command {
     ExpireGrant {
         /// Which.
         grant: GrantId,
+    },
+    /// Decide a live grant again on what is in force now (semantics.md, 5).
+    Reconsider {
+        /// Which.
+        grant: GrantId,
+        /// The request behind it, as the caller saw it.
+        request: Option<RequestId>,
+    },
+    /// Hold endings back until a person confirms them.
+    HoldEndings {
+        /// Of which change.
+        of: HeldChange,
+    },
+    /// Let held endings happen.
+    ConfirmEndings {
+        /// The event that held them.
+        held: i64,
+        /// Why that is right.
+        reason: String,
+    },
+    /// Held endings are moot, or replaced.
+    WithdrawEndings {
+        /// The event that held them.
+        held: i64,
+        /// Why.
+        reason: String,
     },
     /// End a request whose deadline has passed.
     ExpireRequest {

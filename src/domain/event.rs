@@ -20,6 +20,7 @@ use super::{
     id::{CommandId, ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, TeamId, TokenId},
     person::{Person, Team},
     request::{Approval, Request},
+    standing::{Cause, Departure, HeldChange},
     time::Time,
     token::Token,
 };
@@ -140,6 +141,65 @@ pub enum Change {
         block: bool,
         /// What target systems must now do.
         deliveries: Vec<Delivery>,
+        /// Set when nobody revoked it: policy or people changed so that it ended at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Cause>,
+    },
+    /// A live grant does not stand any more and ends when its grace is over. Again with another cause, its end stays.
+    #[serde(rename = "grant.ending")]
+    GrantEnding {
+        /// The grant as it is now.
+        grant: Grant,
+        /// The policy in force at this decision.
+        decided_revision: PolicyRevision,
+    },
+    /// A live grant does not stand any more, and its owner decides.
+    #[serde(rename = "grant.flagged")]
+    GrantFlagged {
+        /// The grant as it is now.
+        grant: Grant,
+        /// The policy in force at this decision.
+        decided_revision: PolicyRevision,
+    },
+    /// A live grant stands again: it has its own end back.
+    #[serde(rename = "grant.kept")]
+    GrantKept {
+        /// The grant as it is now.
+        grant: Grant,
+        /// The policy in force at this decision.
+        decided_revision: PolicyRevision,
+    },
+    /// A live grant went on under the group's new id (`formerly`).
+    #[serde(rename = "grant.moved")]
+    GrantMoved {
+        /// The grant as it is now.
+        grant: Grant,
+        /// The id before.
+        from: GroupId,
+        /// What target systems must now do.
+        deliveries: Vec<Delivery>,
+    },
+    /// A change would end so many grants that nothing ends before a person confirms it.
+    #[serde(rename = "endings.held")]
+    EndingsHeld {
+        /// The change.
+        of: HeldChange,
+    },
+    /// A person confirmed them; why is personal text.
+    #[serde(rename = "endings.confirmed")]
+    EndingsConfirmed {
+        /// The event that held them.
+        held: i64,
+        /// The policy in force now.
+        policy_revision: Option<PolicyRevision>,
+        /// Number of the last directory event now.
+        directory_revision: i64,
+    },
+    /// A later change has made them moot, or replaced them.
+    #[serde(rename = "endings.withdrawn")]
+    EndingsWithdrawn {
+        /// The event that held them.
+        held: i64,
     },
     /// A grant reached its end.
     #[serde(rename = "grant.expired")]
@@ -264,6 +324,9 @@ pub enum Change {
         groups_added: Vec<GroupId>,
         /// Groups that end theirs.
         groups_removed: Vec<GroupId>,
+        /// What those said last about their grants.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        departures: BTreeMap<GroupId, Departure>,
         /// Digits of the commit it was read from, when the source is a git repository. Its author is personal text.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         commit: Option<String>,
@@ -397,6 +460,13 @@ impl Change {
             Self::GrantExtended { .. } => "grant.extended",
             Self::GrantRevoked { .. } => "grant.revoked",
             Self::GrantExpired { .. } => "grant.expired",
+            Self::GrantEnding { .. } => "grant.ending",
+            Self::GrantFlagged { .. } => "grant.flagged",
+            Self::GrantKept { .. } => "grant.kept",
+            Self::GrantMoved { .. } => "grant.moved",
+            Self::EndingsHeld { .. } => "endings.held",
+            Self::EndingsConfirmed { .. } => "endings.confirmed",
+            Self::EndingsWithdrawn { .. } => "endings.withdrawn",
             Self::GrantAdopted { .. } => "grant.adopted",
             Self::BlockLifted { .. } => "block.lifted",
             Self::DeliveryQueued { .. } => "delivery.queued",
@@ -420,9 +490,9 @@ impl Change {
     /// Every kind, for filters and documentation.
     pub const KINDS: &'static [&'static str] = &[
         "request.submitted", "request.granted", "request.denied", "request.withdrawn", "request.expired", "approval.given",
-        "grant.extended", "grant.revoked", "grant.expired", "grant.adopted", "block.lifted", "delivery.queued",
+        "grant.extended", "grant.revoked", "grant.expired", "grant.ending", "grant.flagged", "grant.kept", "grant.moved", "grant.adopted", "block.lifted", "delivery.queued",
         "delivery.done", "delivery.failing", "person.added", "person.changed", "person.left", "team.changed",
-        "team.removed", "policy.loaded", "policy.load_failed", "token.created", "token.revoked", "freeze.set", "refused",
+        "team.removed", "endings.held", "endings.confirmed", "endings.withdrawn", "policy.loaded", "policy.load_failed", "token.created", "token.revoked", "freeze.set", "refused",
         "removals.confirmed",
     ];
 
@@ -434,7 +504,7 @@ impl Change {
     /// How events of a kind come out: the kind alone says it.
     pub fn outcome_of(kind: &str) -> Outcome {
         match kind {
-            "request.submitted" | "delivery.queued" => Outcome::Pending,
+            "request.submitted" | "delivery.queued" | "grant.ending" | "grant.flagged" | "endings.held" => Outcome::Pending,
             "request.granted" | "grant.extended" | "grant.adopted" => Outcome::Granted,
             "request.denied" => Outcome::Denied,
             "request.withdrawn" | "request.expired" | "grant.revoked" | "grant.expired" => Outcome::Ended,
@@ -482,7 +552,13 @@ impl Change {
             Self::GrantExtended { grant, .. }
             | Self::GrantRevoked { grant, .. }
             | Self::GrantExpired { grant, .. }
+            | Self::GrantMoved { grant, .. }
             | Self::GrantAdopted { grant } => of_grant(grant),
+            Self::GrantEnding { grant, decided_revision } | Self::GrantFlagged { grant, decided_revision } | Self::GrantKept { grant, decided_revision } => {
+                EventIndex { policy_revision: Some(decided_revision.clone()), ..of_grant(grant) }
+            }
+            Self::EndingsHeld { of } => EventIndex { policy_revision: of.policy_revision.clone(), ..EventIndex::default() },
+            Self::EndingsConfirmed { policy_revision, .. } => EventIndex { policy_revision: policy_revision.clone(), ..EventIndex::default() },
             Self::BlockLifted { person, group } => {
                 EventIndex { person: Some(person.clone()), group: Some(group.clone()), ..EventIndex::default() }
             }
@@ -503,6 +579,7 @@ impl Change {
             Self::PolicyLoaded { revision, .. } => EventIndex { policy_revision: Some(revision.clone()), ..EventIndex::default() },
             Self::TeamChanged { .. }
             | Self::TeamRemoved { .. }
+            | Self::EndingsWithdrawn { .. }
             | Self::PolicyLoadFailed { .. }
             | Self::FreezeSet { .. }
             | Self::RemovalsConfirmed { .. }

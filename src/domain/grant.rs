@@ -6,6 +6,7 @@ use super::{
     duration::Duration,
     group::Entitlement,
     id::{GrantId, GroupId, PersonId, RequestId},
+    standing::Standing,
     time::Time,
 };
 
@@ -96,4 +97,7 @@ pub struct Grant {
     pub granted_seq: i64,
     /// The event that ended it.
     pub ended_seq: Option<i64>,
+    /// Set while it does not stand with today's policy, people and holdings. `ends_at` is then the end of its grace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
 }

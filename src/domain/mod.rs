@@ -23,5 +23,6 @@ pub mod person;
 pub mod problem;
 pub mod refusal;
 pub mod request;
+pub mod standing;
 pub mod time;
 pub mod token;

@@ -55,6 +55,16 @@ pub struct LedgerStats {
     pub events: AtomicU64,
     /// Batches that the database did not take at first.
     pub failures: AtomicU64,
+    /// How often every live grant was decided again.
+    pub reviews: AtomicU64,
+    /// How many the last of those times.
+    pub reviewed: AtomicU64,
+    /// Milliseconds in which they were decided, the last time.
+    pub review_decided_ms: AtomicU64,
+    /// Milliseconds until what changed was recorded as well, the last time.
+    pub review_ms: AtomicU64,
+    /// Endings that wait for a person.
+    pub endings_waiting: AtomicU64,
     /// Whether the ledger has stopped deciding because it cannot compile the policy in force.
     pub stopped: AtomicBool,
 }

@@ -28,6 +28,12 @@ pub fn named(envelope: &Envelope, into: &mut Named) {
         Command::Revoke { grant, .. } | Command::Renew { grant, .. } | Command::ExpireGrant { grant } => {
             into.grants.insert(*grant);
         }
+        Command::Reconsider { grant, request } => {
+            into.grants.insert(*grant);
+            into.requests.extend(*request);
+            into.held = true;
+        }
+        Command::HoldEndings { .. } | Command::ConfirmEndings { .. } | Command::WithdrawEndings { .. } => into.held = true,
         Command::ConfirmDelivery { delivery, .. } | Command::ReportDelivery { delivery, .. } => {
             into.deliveries.insert(*delivery);
         }
@@ -78,6 +84,11 @@ pub fn around(envelope: &Envelope, snapshot: &Snapshot, state: &State, into: &mu
                 approver_groups(request.rule.iter().flat_map(|r| &r.stages), group, &mut into.groups);
             }
         }
+        Command::Reconsider { grant, .. } => {
+            if let Some(grant) = state.grant(*grant) {
+                around_filing(snapshot, &grant.person, &grant.group, into);
+            }
+        }
         Command::Renew { grant, .. } => {
             actor();
             if let Some(grant) = state.grant(*grant) {
@@ -94,6 +105,8 @@ pub fn around(envelope: &Envelope, snapshot: &Snapshot, state: &State, into: &mu
         }
         Command::LoadPolicy { .. } => {
             let Some(next) = &snapshot.next else { return };
+            // Grants of a group that has another id now go on under it.
+            into.groups.extend(next.groups().values().flat_map(|g| &g.formerly).filter(|old| next.group(old.as_str()).is_none()).cloned());
             for (id, old) in snapshot.policy.set().groups() {
                 match next.group(id.as_str()) {
                     None => {
@@ -110,7 +123,7 @@ pub fn around(envelope: &Envelope, snapshot: &Snapshot, state: &State, into: &mu
             actor();
             into.waiting_at.insert(connector.clone());
         }
-        Command::ChangeDirectory { .. } | Command::CreateToken { .. } | Command::RevokeToken { .. } | Command::Freeze { .. } => actor(),
+        Command::ChangeDirectory { .. } | Command::CreateToken { .. } | Command::RevokeToken { .. } | Command::Freeze { .. } | Command::ConfirmEndings { .. } => actor(),
         _ => {}
     }
 }

@@ -4,9 +4,10 @@ use crate::{
     domain::{
         delivery::{Delivery, DeliveryState},
         event::{Change, Event},
-        grant::GrantStatus,
+        grant::{Grant, GrantStatus},
         person::PersonStatus,
         request::{Request, RequestStatus},
+        standing::{Audience, HeldEndings, HeldState, Notice},
     },
     store::change::{Block, BlockCause, RowChange},
 };
@@ -52,7 +53,7 @@ pub fn project(event: &Event) -> Vec<RowChange> {
             changes
         }
         Change::GrantExtended { grant, .. } => vec![RowChange::GrantExtended(grant.clone())],
-        Change::GrantRevoked { grant, block, deliveries } => {
+        Change::GrantRevoked { grant, block, deliveries, cause } => {
             let mut changes = vec![RowChange::GrantEnded { id: grant.id, status: GrantStatus::Revoked, at, seq }];
             if *block {
                 changes.push(RowChange::BlockPut(Block {
@@ -65,7 +66,36 @@ pub fn project(event: &Event) -> Vec<RowChange> {
                 }));
             }
             changes.extend(queued(deliveries));
+            if cause.is_some() {
+                changes.extend(notices(event, grant));
+            }
             changes
+        }
+        Change::GrantEnding { grant, .. } | Change::GrantFlagged { grant, .. } | Change::GrantKept { grant, .. } => {
+            let stands = RowChange::GrantStands { id: grant.id, ends_at: grant.ends_at, standing: grant.standing.clone() };
+            std::iter::once(stands).chain(notices(event, grant)).collect()
+        }
+        Change::GrantMoved { grant, deliveries, .. } => {
+            let mut changes = vec![RowChange::GrantMoved {
+                id: grant.id,
+                group: grant.group.clone(),
+                incarnation: grant.incarnation,
+                entitlements: grant.entitlements.clone(),
+            }];
+            changes.extend(queued(deliveries));
+            changes
+        }
+        Change::EndingsHeld { of } => {
+            vec![RowChange::EndingsHeld(HeldEndings { seq, at, of: of.clone(), state: HeldState::Waiting, confirmed_for: None })]
+        }
+        Change::EndingsConfirmed { held, policy_revision, directory_revision } => vec![RowChange::EndingsClosed {
+            held: *held,
+            state: HeldState::Confirmed,
+            seq,
+            confirmed_for: Some((policy_revision.clone(), *directory_revision)),
+        }],
+        Change::EndingsWithdrawn { held } => {
+            vec![RowChange::EndingsClosed { held: *held, state: HeldState::Withdrawn, seq, confirmed_for: None }]
         }
         Change::GrantExpired { grant, deliveries } => {
             let mut changes = vec![RowChange::GrantEnded { id: grant.id, status: GrantStatus::Expired, at, seq }];
@@ -96,8 +126,9 @@ pub fn project(event: &Event) -> Vec<RowChange> {
         ],
         Change::TeamChanged { team, .. } => vec![RowChange::TeamPut { team: team.clone(), seq }, RowChange::DirectoryRevision(seq)],
         Change::TeamRemoved { team, .. } => vec![RowChange::TeamGone(team.clone()), RowChange::DirectoryRevision(seq)],
-        Change::PolicyLoaded { revision, source, groups_added, groups_removed, .. } => {
-            let mut changes: Vec<RowChange> = groups_removed.iter().map(|g| RowChange::GroupGone(g.clone())).collect();
+        Change::PolicyLoaded { revision, source, groups_added, groups_removed, departures, .. } => {
+            let gone = |g: &crate::domain::id::GroupId| RowChange::GroupGone { group: g.clone(), departure: departures.get(g).copied() };
+            let mut changes: Vec<RowChange> = groups_removed.iter().map(gone).collect();
             changes.extend(groups_added.iter().map(|g| RowChange::GroupBorn { group: g.clone(), incarnation: seq }));
             changes.push(RowChange::PolicyInForce { revision: revision.clone(), since: at, source: source.clone() });
             changes
@@ -125,4 +156,18 @@ fn decided(request: &Request, seq: i64) -> RowChange {
 
 fn queued(deliveries: &[Delivery]) -> impl Iterator<Item = RowChange> + '_ {
     deliveries.iter().enumerate().map(|(index, delivery)| RowChange::DeliveryQueued { delivery: delivery.clone(), index })
+}
+
+/// What the holder and the group's owners are to be told of it.
+fn notices(event: &Event, grant: &Grant) -> impl Iterator<Item = RowChange> {
+    let notice = Notice {
+        seq: event.seq,
+        at: event.at,
+        audience: Audience::Holder,
+        person: grant.person.clone(),
+        group: grant.group.clone(),
+        grant: grant.id,
+        kind: event.change.kind(),
+    };
+    [Notice { audience: Audience::Owners, ..notice.clone() }, notice].into_iter().map(RowChange::NoticeQueued)
 }

@@ -10,6 +10,7 @@ use crate::{
     domain::{
         id::{ConnectorName, GroupId, PolicyRevision},
         problem::Problem,
+        standing::Departure,
         time::Time,
     },
     policy::{Engine, Known, PolicySet},
@@ -22,6 +23,8 @@ pub struct Life {
     pub incarnation: i64,
     /// Whether it goes on.
     pub live: bool,
+    /// What it said last about its grants, when it has left.
+    pub departure: Departure,
 }
 
 /// Policy and directory at one instant.

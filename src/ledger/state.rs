@@ -9,6 +9,7 @@ use crate::{
         grant::{Grant, GrantStatus},
         id::{ConnectorName, DeliveryId, GrantId, GroupId, PersonId, RequestId, TokenId},
         request::{Approval, Request, RequestStatus},
+        standing::{HeldEndings, HeldState},
         token::Token,
     },
     store::{
@@ -31,6 +32,8 @@ pub struct State {
     tokens: HashMap<TokenId, Token>,
     /// Requests, grants and deliveries that reached their end in this batch.
     ended: Ended,
+    /// Endings that wait for a person, as far as a command of the batch asks.
+    pub held: Option<HeldEndings>,
     /// Where removals that adoptions cause were confirmed; none when no command needed to know.
     confirmed: Option<BTreeSet<ConnectorName>>,
     /// How many removals wait for confirmation, where a command needed to know.
@@ -74,6 +77,9 @@ impl State {
         }
         for block in loaded.blocks {
             self.put_block(block);
+        }
+        if let Some(held) = loaded.held {
+            self.held = held;
         }
         if loaded.confirmed.is_some() {
             self.confirmed = loaded.confirmed;
@@ -137,6 +143,16 @@ impl State {
         self.grants.insert(grant.id, grant);
     }
 
+    /// Takes a live grant out of what its person and its group hold, before it goes on elsewhere.
+    fn forget_grant(&mut self, grant: &Grant) {
+        if let Some(of_person) = self.live.get_mut(&grant.person) {
+            of_person.remove(&grant.group);
+        }
+        if let Some(holders) = self.holders.get_mut(&grant.group) {
+            holders.remove(&grant.id);
+        }
+    }
+
     /// Applies what an event does.
     pub fn apply(&mut self, change: &RowChange) {
         match change {
@@ -163,6 +179,23 @@ impl State {
                     grant.entitlements.clone_from(entitlements);
                 }
             }
+            RowChange::GrantStands { id, ends_at, standing } => {
+                if let Some(grant) = self.grants.get_mut(id) {
+                    grant.ends_at = *ends_at;
+                    grant.standing.clone_from(standing);
+                }
+            }
+            RowChange::GrantMoved { id, group, incarnation, entitlements } => {
+                if let Some(mut grant) = self.grants.get(id).cloned() {
+                    self.forget_grant(&grant);
+                    grant.group = group.clone();
+                    grant.incarnation = *incarnation;
+                    grant.entitlements.clone_from(entitlements);
+                    self.put_grant(grant);
+                }
+            }
+            RowChange::EndingsHeld(held) => self.held = Some(held.clone()),
+            RowChange::EndingsClosed { held, .. } => self.held = self.held.take().filter(|h| h.seq != *held || h.state != HeldState::Waiting),
             RowChange::GrantEnded { id, status, at, seq } => {
                 if let Some(mut grant) = self.grants.get(id).cloned() {
                     grant.status = *status;
@@ -210,7 +243,8 @@ impl State {
             | RowChange::TeamPut { .. }
             | RowChange::TeamGone(_)
             | RowChange::GroupBorn { .. }
-            | RowChange::GroupGone(_)
+            | RowChange::GroupGone { .. }
+            | RowChange::NoticeQueued(_)
             | RowChange::PolicyInForce { .. }
             | RowChange::DirectoryRevision(_) => {}
         }

@@ -72,7 +72,7 @@ fn read_in_force(writer: &mut Writer, last: Option<&Snapshot>, compiled: Option<
         }
     };
     let lives: BTreeMap<_, _> =
-        writer.load_group_lives()?.into_iter().map(|(id, incarnation, live)| (id, Life { incarnation, live })).collect();
+        writer.load_group_lives()?.into_iter().map(|(id, incarnation, live, departure)| (id, Life { incarnation, live, departure })).collect();
     Ok(Snapshot {
         policy: Arc::new(Engine::new(set, directory.subjects()).with_teams(directory.teams().values())),
         in_force: head.policy_revision,

@@ -25,6 +25,7 @@ mod reader;
 pub mod render;
 pub mod scaffold;
 pub mod schema;
+pub mod standing;
 pub mod suggest;
 #[cfg(test)]
 mod tests;

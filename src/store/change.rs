@@ -9,6 +9,7 @@ use crate::domain::{
     id::{ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, TeamId, TokenId},
     person::{Person, PersonStatus, Team},
     request::{Approval, Request, RequestStatus},
+    standing::{Departure, HeldEndings, HeldState, Notice, Standing},
     time::Time,
     token::Token,
 };
@@ -94,6 +95,41 @@ pub enum RowChange {
         /// What now.
         entitlements: Vec<Entitlement>,
     },
+    /// A live grant does not stand any more, or stands again.
+    GrantStands {
+        /// Which.
+        id: GrantId,
+        /// Its end now.
+        ends_at: Time,
+        /// How it stands.
+        standing: Option<Standing>,
+    },
+    /// A live grant goes on under another id of its group.
+    GrantMoved {
+        /// Which.
+        id: GrantId,
+        /// The id.
+        group: GroupId,
+        /// Its life.
+        incarnation: i64,
+        /// What the grant carries now.
+        entitlements: Vec<Entitlement>,
+    },
+    /// Somebody is to be told.
+    NoticeQueued(Notice),
+    /// Endings wait for a person.
+    EndingsHeld(HeldEndings),
+    /// They wait no longer.
+    EndingsClosed {
+        /// The event that held them.
+        held: i64,
+        /// Confirmed or withdrawn.
+        state: HeldState,
+        /// By which event.
+        seq: i64,
+        /// What was in force when they were confirmed.
+        confirmed_for: Option<(Option<PolicyRevision>, i64)>,
+    },
     /// A grant ended.
     GrantEnded {
         /// Which.
@@ -158,7 +194,12 @@ pub enum RowChange {
         incarnation: i64,
     },
     /// A group's life ended.
-    GroupGone(GroupId),
+    GroupGone {
+        /// Which.
+        group: GroupId,
+        /// What it said last about its grants; none in logs of versions that did not record it.
+        departure: Option<Departure>,
+    },
     /// A block begins.
     BlockPut(Block),
     /// Blocks end.

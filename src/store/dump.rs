@@ -8,10 +8,11 @@ use super::{
     change::RowChange,
     db::{Db, Location, Purpose, connect, on},
     read::StoreError,
+    row_standing::{GroupLifeRow, HeldEndingsRow, NoticeRow, on_change_word, standing_columns},
     row::{
         ApprovalRow, AuditLogRow, AuditPrivateRow, BlockRow, DeliveryRow, GrantRow, PersonRow, RequestRow, TeamRow, TokenRow, entitlements_text,
     },
-    schema::{approvals, audit_log, audit_private, blocks, deliveries, grants, group_lives, head, people, policy_blobs, policy_sets, removals_confirmed, requests, teams, tokens},
+    schema::{approvals, audit_log, audit_private, blocks, deliveries, grants, group_lives, head, held_endings, notices, people, policy_blobs, policy_sets, removals_confirmed, requests, teams, tokens},
     snapshot::{StoredFiles, policy_files},
     writer::{HeadRow, store_error},
 };
@@ -56,6 +57,8 @@ pub struct Dump {
     deliveries: BTreeMap<String, DeliveryRow>,
     tokens: BTreeMap<String, TokenRow>,
     people: BTreeMap<String, PersonRow>,
+    lives: BTreeMap<String, GroupLifeRow>,
+    held: BTreeMap<i64, HeldEndingsRow>,
 }
 
 impl Dump {
@@ -76,6 +79,16 @@ impl Dump {
     fn put_delivery(&mut self, row: DeliveryRow) {
         self.put("deliveries", row.id.clone(), &row);
         self.deliveries.insert(row.id.clone(), row);
+    }
+
+    fn put_life(&mut self, row: GroupLifeRow) {
+        self.put("group_lives", row.group_id.clone(), &row);
+        self.lives.insert(row.group_id.clone(), row);
+    }
+
+    fn put_held(&mut self, row: HeldEndingsRow) {
+        self.put("held_endings", row.seq.to_string(), &row);
+        self.held.insert(row.seq, row);
     }
 
     /// Does to these tables what the store does to the real ones.
@@ -108,6 +121,8 @@ impl Dump {
                     row.duration = new.duration;
                     row.incarnation = new.incarnation;
                     row.ends_at = new.ends_at;
+                    (row.standing, row.standing_cause, row.standing_since, row.standing_seq, row.full_end) =
+                        (new.standing, new.standing_cause, new.standing_since, new.standing_seq, new.full_end);
                     self.put_grant(row);
                 }
             }
@@ -115,6 +130,35 @@ impl Dump {
                 if let Some(mut row) = self.grants.get(&id.to_string()).cloned() {
                     row.entitlements = entitlements_text(entitlements);
                     self.put_grant(row);
+                }
+            }
+            RowChange::GrantStands { id, ends_at, standing } => {
+                if let Some(mut row) = self.grants.get(&id.to_string()).cloned() {
+                    row.ends_at = ends_at.micros();
+                    (row.standing, row.standing_cause, row.standing_since, row.standing_seq, row.full_end) = standing_columns(standing.as_ref());
+                    self.put_grant(row);
+                }
+            }
+            RowChange::GrantMoved { id, group, incarnation, entitlements } => {
+                if let Some(mut row) = self.grants.get(&id.to_string()).cloned() {
+                    row.group_id = group.to_string();
+                    row.incarnation = *incarnation;
+                    row.entitlements = entitlements_text(entitlements);
+                    self.put_grant(row);
+                }
+            }
+            RowChange::NoticeQueued(notice) => {
+                let row = NoticeRow::from(notice);
+                self.put("notices", notice_key(&row), &row);
+            }
+            RowChange::EndingsHeld(held) => self.put_held(HeldEndingsRow::new(held)),
+            RowChange::EndingsClosed { held, state, seq, confirmed_for } => {
+                if let Some(mut row) = self.held.get(held).cloned() {
+                    row.state = state.as_str().to_owned();
+                    row.closed_seq = Some(*seq);
+                    row.confirmed_policy = confirmed_for.as_ref().and_then(|(policy, _)| policy.as_ref()).map(ToString::to_string);
+                    row.confirmed_directory = confirmed_for.as_ref().map(|(_, directory)| *directory);
+                    self.put_held(row);
                 }
             }
             RowChange::GrantEnded { id, status, at, seq } => {
@@ -156,11 +200,17 @@ impl Dump {
             RowChange::TeamGone(id) => {
                 self.tables.entry("teams").or_default().remove(id.as_str());
             }
-            RowChange::GroupBorn { group, incarnation } => self.put("group_lives", group.to_string(), &(group.to_string(), *incarnation, true)),
-            RowChange::GroupGone(group) => {
-                let row = self.tables.entry("group_lives").or_default().get_mut(group.as_str());
-                if let Some(row) = row {
-                    *row = row.replace(", true)", ", false)");
+            RowChange::GroupBorn { group, incarnation } => {
+                // What an earlier life said last stays: its grants may be live still.
+                let (on_change, grace) = self.lives.get(group.as_str()).map(|l| (l.on_change.clone(), l.grace)).unwrap_or_default();
+                self.put_life(GroupLifeRow { group_id: group.to_string(), incarnation: *incarnation, live: true, on_change, grace });
+            }
+            RowChange::GroupGone { group, departure } => {
+                if let Some(mut row) = self.lives.get(group.as_str()).cloned() {
+                    row.live = false;
+                    row.on_change = departure.map(|d| on_change_word(d.on_change).to_owned());
+                    row.grace = departure.map(|d| i64::from(d.grace.as_seconds()));
+                    self.put_life(row);
                 }
             }
             RowChange::BlockPut(block) => {
@@ -199,6 +249,10 @@ impl Dump {
             RowChange::DirectoryRevision(seq) => self.in_force.directory_revision = *seq,
         }
     }
+}
+
+fn notice_key(row: &NoticeRow) -> String {
+    format!("{} {}", row.seq, row.audience)
 }
 
 fn block_key(row: &BlockRow) -> String {
@@ -304,10 +358,9 @@ impl Dumper {
         dump_table!(teams, TeamRow, |r: &TeamRow| r.id.clone());
         dump_table!(blocks, BlockRow, block_key);
         dump_table!(tokens, TokenRow, |r: &TokenRow| r.id.clone());
-        let lives: Vec<(String, i64, bool)> = on!(db, c => group_lives::table.load(c)).map_err(store_error)?;
-        for life in lives {
-            dump.put("group_lives", life.0.clone(), &life);
-        }
+        dump_table!(group_lives, GroupLifeRow, |r: &GroupLifeRow| r.group_id.clone());
+        dump_table!(held_endings, HeldEndingsRow, |r: &HeldEndingsRow| r.seq.to_string());
+        dump_table!(notices, NoticeRow, notice_key);
         Ok(dump)
     }
 

@@ -8,8 +8,9 @@ use super::{
     change::{Block, BlockCause},
     db::{Db, on},
     read::StoreError,
+    row_standing::{GroupLifeRow, HeldEndingsRow},
     row::{ApprovalRow, BlockRow, DeliveryRow, GrantRow, IdempotencyRow, RequestRow, TokenRow},
-    schema::{ActiveGrant, HeldRemoval, PendingRequest, approvals, blocks, deliveries, grants, group_lives, idempotency, removals_confirmed, requests, tokens},
+    schema::{ActiveGrant, HeldRemoval, PendingRequest, approvals, blocks, deliveries, grants, group_lives, held_endings, idempotency, removals_confirmed, requests, tokens},
     writer::{Writer, store_error},
 };
 use crate::domain::{
@@ -18,6 +19,7 @@ use crate::domain::{
     grant::Grant,
     id::{ConnectorName, DeliveryId, GrantId, GroupId, PersonId, RequestId, TokenId},
     request::{Approval, Request},
+    standing::{Departure, HeldEndings, HeldState},
     time::Time,
     token::Token,
 };
@@ -35,6 +37,8 @@ pub struct Named {
     pub tokens: BTreeSet<TokenId>,
     /// Idempotency scopes.
     pub answers: BTreeSet<String>,
+    /// Endings that wait for a person.
+    pub held: bool,
 }
 
 /// Where that leads to.
@@ -69,6 +73,8 @@ pub struct Loaded {
     pub answers: Vec<IdempotencyRow>,
     /// Blocks.
     pub blocks: Vec<Block>,
+    /// Endings that wait for a person; the outer none was not asked for.
+    pub held: Option<Option<HeldEndings>>,
     /// Where removals that adoptions cause were confirmed, when it was asked for.
     pub confirmed: Option<BTreeSet<ConnectorName>>,
     /// How many removals wait for confirmation, by connector.
@@ -141,6 +147,14 @@ impl Writer {
             .map_err(store_error)?;
             into.answers.extend(rows);
         }
+        if named.held {
+            let rows: Vec<HeldEndingsRow> = on!(db, c => held_endings::table
+                .filter(held_endings::state.eq(HeldState::Waiting.as_str()))
+                .select(HeldEndingsRow::as_select())
+                .load(c))
+            .map_err(store_error)?;
+            into.held = Some(valid::<_, HeldEndings>(rows)?.pop());
+        }
         Ok(())
     }
 
@@ -202,13 +216,14 @@ impl Writer {
         Ok(())
     }
 
-    /// The lives of groups: id, incarnation, whether it is in force.
+    /// The lives of groups: id, incarnation, whether it is in force, what it said last when it left.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn load_group_lives(&mut self) -> Result<Vec<(GroupId, i64, bool)>, StoreError> {
-        let rows: Vec<(String, i64, bool)> = on!(&mut self.db, c => group_lives::table.load(c)).map_err(store_error)?;
-        Ok(rows.into_iter().filter_map(|(id, incarnation, live)| Some((GroupId::parse(&id).ok()?, incarnation, live))).collect())
+    pub fn load_group_lives(&mut self) -> Result<Vec<(GroupId, i64, bool, Departure)>, StoreError> {
+        let rows: Vec<GroupLifeRow> =
+            on!(&mut self.db, c => group_lives::table.select(GroupLifeRow::as_select()).load(c)).map_err(store_error)?;
+        Ok(rows.into_iter().filter_map(GroupLifeRow::read).collect())
     }
 }
 

@@ -12,8 +12,9 @@ use serde::Serialize;
 use super::{
     change::RowChange,
     db::{Db, on},
+    row_standing::{GroupLifeRow, HeldEndingsRow, NoticeRow, on_change_word, standing_columns},
     row::{ApprovalRow, BlockRow, DeliveryRow, GrantRow, PersonRow, RequestRow, TeamRow, TokenRow, entitlements_text},
-    schema::{HeldRemoval, approvals, blocks, deliveries, grants, group_lives, people, removals_confirmed, requests, teams, tokens},
+    schema::{HeldRemoval, approvals, blocks, deliveries, grants, group_lives, held_endings, notices, people, removals_confirmed, requests, teams, tokens},
 };
 use crate::domain::{delivery::DeliveryState, person::PersonStatus, time::Time};
 
@@ -124,6 +125,8 @@ pub(super) struct Steps<'a> {
     updates: Vec<&'a RowChange>,
     /// Only after an end in the same batch.
     then: Vec<(Together, Vec<&'a RowChange>)>,
+    /// What people are to be told.
+    told: Vec<NoticeRow>,
 }
 
 impl<'a> Steps<'a> {
@@ -146,6 +149,7 @@ impl<'a> Steps<'a> {
                     let row = ReportedRow { id: id.to_string(), state: state.as_str(), done_at: done_at.map(Time::micros), note: note.clone() };
                     together.reported.insert(row.id.clone(), row);
                 }
+                RowChange::NoticeQueued(notice) => steps.told.push(notice.into()),
                 other => updates.push(other),
             }
         }
@@ -168,6 +172,9 @@ impl<'a> Steps<'a> {
         for (together, updates) in &self.then {
             together.write(db)?;
             updates.iter().try_for_each(|change| update(db, change))?;
+        }
+        if !self.told.is_empty() {
+            on!(db, c => diesel::insert_into(notices::table).values(&self.told).execute(c))?;
         }
         Ok(())
     }
@@ -200,6 +207,11 @@ fn update(db: &mut Db, change: &RowChange) -> Result<(), DieselError> {
                     grants::duration.eq(row.duration),
                     grants::incarnation.eq(row.incarnation),
                     grants::ends_at.eq(row.ends_at),
+                    grants::standing.eq(&row.standing),
+                    grants::standing_cause.eq(&row.standing_cause),
+                    grants::standing_since.eq(row.standing_since),
+                    grants::standing_seq.eq(row.standing_seq),
+                    grants::full_end.eq(row.full_end),
                 ))
                 .execute(c))?)
         }
@@ -207,6 +219,43 @@ fn update(db: &mut Db, change: &RowChange) -> Result<(), DieselError> {
             one_row(on!(db, c => diesel::update(grants::table.filter(grants::id.eq(id.to_string())))
             .set(grants::entitlements.eq(entitlements_text(entitlements)))
             .execute(c))?)
+        }
+        RowChange::GrantStands { id, ends_at, standing } => {
+            let (standing, cause, since, seq, full_end) = standing_columns(standing.as_ref());
+            one_row(on!(db, c => diesel::update(grants::table.filter(grants::id.eq(id.to_string())))
+                .set((
+                    grants::ends_at.eq(ends_at.micros()),
+                    grants::standing.eq(&standing),
+                    grants::standing_cause.eq(&cause),
+                    grants::standing_since.eq(since),
+                    grants::standing_seq.eq(seq),
+                    grants::full_end.eq(full_end),
+                ))
+                .execute(c))?)
+        }
+        RowChange::GrantMoved { id, group, incarnation, entitlements } => {
+            one_row(on!(db, c => diesel::update(grants::table.filter(grants::id.eq(id.to_string())))
+                .set((
+                    grants::group_id.eq(group.as_str()),
+                    grants::incarnation.eq(*incarnation),
+                    grants::entitlements.eq(entitlements_text(entitlements)),
+                ))
+                .execute(c))?)
+        }
+        RowChange::EndingsHeld(held) => {
+            let row = HeldEndingsRow::new(held);
+            on!(db, c => diesel::insert_into(held_endings::table).values(&row).execute(c)).map(drop)
+        }
+        RowChange::EndingsClosed { held, state, seq, confirmed_for } => {
+            let policy = confirmed_for.as_ref().and_then(|(policy, _)| policy.as_ref()).map(|r| r.as_str().to_owned());
+            one_row(on!(db, c => diesel::update(held_endings::table.find(*held))
+                .set((
+                    held_endings::state.eq(state.as_str()),
+                    held_endings::closed_seq.eq(*seq),
+                    held_endings::confirmed_policy.eq(&policy),
+                    held_endings::confirmed_directory.eq(confirmed_for.as_ref().map(|(_, directory)| *directory)),
+                ))
+                .execute(c))?)
         }
         RowChange::GrantEnded { id, status, at, seq } => one_row(on!(db, c => diesel::update(grants::table.filter(grants::id.eq(id.to_string())))
             .set((grants::status.eq(status.as_str()), grants::ended_at.eq(at.micros()), grants::ended_seq.eq(*seq)))
@@ -233,15 +282,19 @@ fn update(db: &mut Db, change: &RowChange) -> Result<(), DieselError> {
         }
         RowChange::TeamGone(id) => on!(db, c => diesel::delete(teams::table.find(id.as_str())).execute(c)).map(drop),
         RowChange::GroupBorn { group, incarnation } => on!(db, c => diesel::insert_into(group_lives::table)
-            .values((group_lives::group_id.eq(group.as_str()), group_lives::incarnation.eq(*incarnation), group_lives::live.eq(true)))
+            .values(GroupLifeRow { group_id: group.to_string(), incarnation: *incarnation, live: true, on_change: None, grace: None })
             .on_conflict(group_lives::group_id)
             .do_update()
             .set((group_lives::incarnation.eq(*incarnation), group_lives::live.eq(true)))
             .execute(c))
         .map(drop),
-        RowChange::GroupGone(group) => {
-            one_row(on!(db, c => diesel::update(group_lives::table.find(group.as_str())).set(group_lives::live.eq(false)).execute(c))?)
-        }
+        RowChange::GroupGone { group, departure } => one_row(on!(db, c => diesel::update(group_lives::table.find(group.as_str()))
+            .set((
+                group_lives::live.eq(false),
+                group_lives::on_change.eq(departure.map(|d| on_change_word(d.on_change))),
+                group_lives::grace.eq(departure.map(|d| i64::from(d.grace.as_seconds()))),
+            ))
+            .execute(c))?),
         RowChange::BlockPut(block) => {
             let row = BlockRow {
                 person: block.person.to_string(),
@@ -278,6 +331,7 @@ fn update(db: &mut Db, change: &RowChange) -> Result<(), DieselError> {
         | RowChange::ApprovalGiven(_)
         | RowChange::GrantStarted(_)
         | RowChange::DeliveryQueued { .. }
+        | RowChange::NoticeQueued(_)
         | RowChange::DeliveryReported { .. } => Ok(()),
     }
 }

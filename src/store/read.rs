@@ -9,7 +9,7 @@ use super::{
     db::{Db, Location, on},
     pool::Pool,
     row::{ApprovalRow, BadRow, BlockRow, GrantRow, RequestRow, TokenRow},
-    schema::{ActiveGrant, PendingRequest, approvals, blocks, grants, head, requests, tokens},
+    schema::{ActiveGrant, NotStanding, PendingRequest, approvals, blocks, grants, head, requests, tokens},
     writer::HeadRow,
 };
 use crate::domain::{
@@ -72,6 +72,8 @@ pub struct GrantFilter {
     pub at: Option<Time>,
     /// Only rows that are `active` now.
     pub live: bool,
+    /// Only live ones that do not stand: they end, or are listed for their owner.
+    pub not_standing: bool,
 }
 
 /// Which events.
@@ -291,6 +293,9 @@ impl Reader {
                     }
                     if filter.live {
                         query = query.filter(ActiveGrant);
+                    }
+                    if filter.not_standing {
+                        query = query.filter(NotStanding);
                     }
                     if let Some(at) = filter.at {
                         let at = at.micros();

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 
+use super::row_standing::{standing, standing_columns};
 use super::schema::{approvals, audit_log, audit_private, blocks, deliveries, grants, idempotency, people, requests, teams, tokens};
 use crate::domain::{
     delivery::{Delivery, DeliveryAction, DeliveryState},
@@ -201,6 +202,11 @@ pub struct GrantRow {
     pub status: String,
     pub ended_at: Option<i64>,
     pub ended_seq: Option<i64>,
+    pub standing: Option<String>,
+    pub standing_cause: Option<String>,
+    pub standing_since: Option<i64>,
+    pub standing_seq: Option<i64>,
+    pub full_end: Option<i64>,
 }
 
 /// The text of a grant's `entitlements` column.
@@ -210,6 +216,7 @@ pub fn entitlements_text(entitlements: &[Entitlement]) -> String {
 
 impl From<&Grant> for GrantRow {
     fn from(g: &Grant) -> Self {
+        let (standing, standing_cause, standing_since, standing_seq, full_end) = standing_columns(g.standing.as_ref());
         Self {
             granted_seq: g.granted_seq,
             id: g.id.to_string(),
@@ -226,6 +233,11 @@ impl From<&Grant> for GrantRow {
             status: g.status.as_str().to_owned(),
             ended_at: g.ended_at.map(Time::micros),
             ended_seq: g.ended_seq,
+            standing,
+            standing_cause,
+            standing_since,
+            standing_seq,
+            full_end,
         }
     }
 }
@@ -255,6 +267,7 @@ impl TryFrom<GrantRow> for Grant {
             ended_at: row.ended_at.map(Time::from_micros),
             granted_seq: row.granted_seq,
             ended_seq: row.ended_seq,
+            standing: bad(T, "standing", key, standing((row.standing, row.standing_cause, row.standing_since, row.standing_seq, row.full_end)))?,
         })
     }
 }

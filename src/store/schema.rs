@@ -86,6 +86,11 @@ diesel::table! {
         status -> Text,
         ended_at -> Nullable<BigInt>,
         ended_seq -> Nullable<BigInt>,
+        standing -> Nullable<Text>,
+        standing_cause -> Nullable<Text>,
+        standing_since -> Nullable<BigInt>,
+        standing_seq -> Nullable<BigInt>,
+        full_end -> Nullable<BigInt>,
     }
 }
 diesel::table! {
@@ -126,6 +131,30 @@ diesel::table! {
         group_id -> Text,
         incarnation -> BigInt,
         live -> Bool,
+        on_change -> Nullable<Text>,
+        grace -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    held_endings (seq) {
+        seq -> BigInt,
+        at -> BigInt,
+        of -> Text,
+        state -> Text,
+        closed_seq -> Nullable<BigInt>,
+        confirmed_policy -> Nullable<Text>,
+        confirmed_directory -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    notices (seq, audience) {
+        seq -> BigInt,
+        audience -> Text,
+        at -> BigInt,
+        person -> Text,
+        group_id -> Text,
+        grant_id -> Text,
+        kind -> Text,
     }
 }
 diesel::table! {
@@ -179,6 +208,7 @@ diesel::table! {
     }
 }
 diesel::allow_tables_to_appear_in_same_query!(audit_log, audit_private);
+diesel::allow_tables_to_appear_in_same_query!(grants, requests);
 
 /// A condition spelled as the partial indexes spell it. Bound as a parameter, neither database could use those indexes; as
 /// diesel's `sql` literal, no statement with it would be prepared once and kept.
@@ -227,4 +257,9 @@ spelled!(
     NotBehindHeld,
     "NOT EXISTS (SELECT 1 FROM deliveries h WHERE h.state = 'held' AND h.person = deliveries.person \
      AND h.connector = deliveries.connector AND h.entitlement = deliveries.entitlement AND h.position < deliveries.position)"
+);
+spelled!(
+    /// Live grants that do not stand.
+    NotStanding,
+    "grants.standing IS NOT NULL AND grants.status = 'active'"
 );

@@ -16,6 +16,8 @@ use super::{
 pub enum Sole {
     /// Follow a policy folder: two folders could differ.
     PolicyFolder,
+    /// Decide grants again: two would do the work twice.
+    Reconsider,
     /// Deliver: two workers could overtake each other, and a late addition would undo a removal.
     Deliveries,
 }
@@ -24,6 +26,7 @@ impl Sole {
     fn name(self) -> &'static str {
         match self {
             Self::PolicyFolder => "bandpass policy folder",
+            Self::Reconsider => "bandpass reconsider",
             Self::Deliveries => "bandpass deliveries",
         }
     }

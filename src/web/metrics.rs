@@ -30,7 +30,7 @@ impl Metrics {
             HistogramOpts::new("bandpass_http_seconds", "Time to answer").buckets(vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0]),
             &["route"],
         )?;
-        let ledger = IntGaugeVec::new(Opts::new("bandpass_ledger", "The ledger: batches, commands, events and failures so far, commands waiting, whether it decides, errors of the newest policy"), &["what"])?;
+        let ledger = IntGaugeVec::new(Opts::new("bandpass_ledger", "The ledger: batches, commands, events and failures so far, commands waiting, whether it decides, errors of the newest policy; how often all live grants were decided again, how many and how long the last time, and how many endings wait to be confirmed"), &["what"])?;
         let deliveries = IntGaugeVec::new(Opts::new("bandpass_deliveries_open", "Deliveries that target systems do not have yet"), &["state"])?;
         let policy_errors = IntGauge::new("bandpass_policy_errors", "Errors of the newest state of the policy source; the last good set stays in force")?;
         let policy_reachable = IntGauge::new("bandpass_policy_source_reachable", "Whether the policy source answered at the last look")?;
@@ -59,6 +59,11 @@ impl Metrics {
         set("commands", stats.commands.load(Ordering::Relaxed));
         set("events", stats.events.load(Ordering::Relaxed));
         set("failures", stats.failures.load(Ordering::Relaxed));
+        set("reviews", stats.reviews.load(Ordering::Relaxed));
+        set("reviewed_grants", stats.reviewed.load(Ordering::Relaxed));
+        set("review_decided_milliseconds", stats.review_decided_ms.load(Ordering::Relaxed));
+        set("review_milliseconds", stats.review_ms.load(Ordering::Relaxed));
+        set("endings_waiting", stats.endings_waiting.load(Ordering::Relaxed));
         set("waiting", u64::try_from(ledger.waiting()).unwrap_or(0));
         set("deciding", u64::from(ledger.is_deciding()));
         set("policy_problems", u64::try_from(ledger.snapshot().problems.len()).unwrap_or(0));

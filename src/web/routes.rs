@@ -20,6 +20,8 @@ pub struct Route {
 const READ: Access = SignedIn(Scope::Read);
 const REQUEST: Access = SignedIn(Scope::Request);
 const APPROVE: Access = SignedIn(Scope::Approve);
+/// The ledger asks whether they are one.
+const ADMIN: Access = SignedIn(Scope::Admin);
 
 const fn get(pattern: &'static str, access: Access) -> Route {
     Route { method: Method::GET, pattern, access }
@@ -61,6 +63,7 @@ pub const ROUTES: &[Route] = &[
     get("/api/v1/policy", READ),
     // A forge has no token of ours: the handler checks its signature.
     post("/api/v1/policy/webhook", Public),
+    post("/api/v1/policy/endings/{seq}/confirm", ADMIN),
     // pages
     get("/signin", Public),
     post("/signin", Public),
@@ -87,6 +90,7 @@ pub const ROUTES: &[Route] = &[
     get("/audit/{seq}", Access::Auditor),
     get("/policy", Browser),
     get("/policy/what-if", AuditorOrAdmin),
+    post("/policy/endings/{seq}/confirm", Browser),
     post("/policy/confirm-removals", Browser),
     get("/docs", Browser),
 ];
@@ -140,6 +144,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/api/v1/audit/events/{seq}").read(api::audit::show))
         .service(r("/api/v1/policy").read(api::service::policy))
         .service(r("/api/v1/policy/webhook").app_data(web::PayloadConfig::new(api::webhook::MOST_BYTES)).write(api::webhook::ring))
+        .service(r("/api/v1/policy/endings/{seq}/confirm").write(api::endings::confirm))
         .service(r("/signin").read(ui::signin::page).write(ui::signin::enter))
         .service(r("/signout").write(ui::signin::leave))
         .service(r("/").read(ui::home::page))
@@ -163,6 +168,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/audit/{seq}").read(ui::audit::show))
         .service(r("/policy").read(ui::policy::page))
         .service(r("/policy/what-if").read(ui::policy::what_if))
+        .service(r("/policy/endings/{seq}/confirm").write(ui::endings::confirm))
         .service(r("/policy/confirm-removals").write(ui::removals::confirm))
         .service(r("/docs").read(ui::docs::page));
 }

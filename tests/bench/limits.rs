@@ -50,7 +50,7 @@ CREATE TEMP TRIGGER one_request_write INSTEAD OF INSERT ON one_request BEGIN
             t.submitted_at, t.status, t.rule, t.policy_revision, t.stage, t.stage_since, t.deadline, t.decided_at, h.seq + 1
         FROM head h, requests t WHERE t.filed_seq = (SELECT seq FROM template);
     INSERT INTO grants SELECT h.seq + 1, 'grant-' || NEW.n, 'limit-' || NEW.n, t.group_id, t.incarnation, 'request-' || NEW.n, t.rule, t.duration,
-            t.provenance, t.entitlements, t.starts_at, t.ends_at, 'active', NULL, NULL
+            t.provenance, t.entitlements, t.starts_at, t.ends_at, 'active', NULL, NULL, NULL, NULL, NULL, NULL, NULL
         FROM head h, grants t WHERE t.granted_seq = (SELECT seq FROM template);
     INSERT INTO deliveries SELECT (SELECT max(position) + 1 FROM deliveries), 'delivery-' || NEW.n, 'limit-' || NEW.n, t.account, t.connector, t.entitlement,
             t.action, 'grant-' || NEW.n, 'request-' || NEW.n, 'queued', t.queued_at, h.seq + 1, NULL, NULL
@@ -116,7 +116,7 @@ const STATEMENTS: [&str; 5] = [
     "INSERT INTO audit_log SELECT $1, at, kind, actor, 'limit-' || $1, group_id, 'request-' || $1, 'grant-' || $1, outcome, rule, policy_revision, 'command-' || $1, body FROM limit_event",
     "INSERT INTO audit_private SELECT $1, salt, text FROM limit_private",
     "INSERT INTO requests SELECT $1, 'request-' || $1, 'limit-' || $1, filed_by, group_id, incarnation, duration, justified, submitted_at, status, rule, policy_revision, stage, stage_since, deadline, decided_at, $1 FROM limit_request",
-    "INSERT INTO grants SELECT $1, 'grant-' || $1, 'limit-' || $1, group_id, incarnation, 'request-' || $1, rule, duration, provenance, entitlements, starts_at, ends_at, 'active', NULL, NULL FROM limit_grant",
+    "INSERT INTO grants SELECT $1, 'grant-' || $1, 'limit-' || $1, group_id, incarnation, 'request-' || $1, rule, duration, provenance, entitlements, starts_at, ends_at, 'active', NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM limit_grant",
     "INSERT INTO deliveries SELECT $1, 'delivery-' || $1, 'limit-' || $1, account, connector, entitlement, action, 'grant-' || $1, 'request-' || $1, 'queued', queued_at, $1, NULL, NULL FROM limit_delivery",
 ];
 

@@ -14,6 +14,7 @@ mod diff;
 mod driver;
 mod limits;
 mod load;
+mod reconsider;
 mod start;
 mod verify;
 
@@ -36,6 +37,9 @@ fn main() {
     }
     if runs("diff") {
         diff::run();
+    }
+    if runs("reconsider") {
+        reconsider::run();
     }
     if runs("load") {
         load::run();

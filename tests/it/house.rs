@@ -22,6 +22,7 @@ use bandpass::{
         request::{Request, RequestStatus},
         time::Time,
     },
+    jobs::reconsider::Reviewer,
     ledger::fresh_id,
     policy,
     settings::Settings,
@@ -152,6 +153,18 @@ impl House {
         let checked = policy::check(&files, &self.core.ledger.known(), "UTC");
         let set = checked.set.unwrap_or_else(|| panic!("{:#?}", checked.problems));
         self.core.ledger.load_policy(Actor::system("policy"), set, files, "test".to_owned()).await.unwrap().answer.unwrap();
+    }
+
+    /// Takes people and teams in, whoever leaves by it.
+    pub async fn import(&self, people: &str) {
+        let mut source = plan::Source::default();
+        assert_eq!(table::read_toml("people", people, &mut source), vec![]);
+        self.core.import(plan::plan(&self.core.ledger.snapshot().directory, &source), "test", 1.0, true).await.unwrap();
+    }
+
+    /// What decides grants again, with nothing seen yet.
+    pub fn reviewer(&self, share: f64) -> Reviewer {
+        Reviewer::new(self.core.ledger.clone(), self.core.reader.clone(), share)
     }
 
     /// Closes and opens again, as a restart does.

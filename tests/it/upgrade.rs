@@ -13,7 +13,9 @@ use crate::support::{
 const RAN: &str = "CREATE TABLE __diesel_schema_migrations (version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP);";
 /// Deliveries as they were: one of each state.
 const ROWS: &str = "INSERT INTO deliveries VALUES (1024, 'a', 'ann', 'ann_t', 'target', 'reader', 'add', 'g', NULL, 'done', 1, 1, 2, NULL),
-(2048, 'b', 'ann', NULL, 'target', 'reader', 'remove', 'g', 'r', 'failing', 3, 2, NULL, 'no account'), (3072, 'c', 'bob', 'b', 'target', 'reader', 'add', NULL, NULL, 'queued', 4, 3, NULL, NULL);";
+(2048, 'b', 'ann', NULL, 'target', 'reader', 'remove', 'g', 'r', 'failing', 3, 2, NULL, 'no account'), (3072, 'c', 'bob', 'b', 'target', 'reader', 'add', NULL, NULL, 'queued', 4, 3, NULL, NULL);
+INSERT INTO grants VALUES (1, 'g', 'ann', 'instant', 1, NULL, 'ops', 3600, 'adopted', '[]', 1, 2, 'active', NULL, NULL);
+INSERT INTO group_lives VALUES ('instant', 1, TRUE);";
 const READ: &str = "SELECT position || id || person || COALESCE(account, '-') || action || COALESCE(grant_id, '-') || COALESCE(request, '-') || state || queued_at || COALESCE(done_at, 0) || COALESCE(note, '-') AS line FROM deliveries ORDER BY position";
 
 fn upgraded(database: &Database, before: &[String]) {
@@ -22,6 +24,8 @@ fn upgraded(database: &Database, before: &[String]) {
     assert!(ran.iter().any(|v| v.contains("0004")), "{ran:?}");
     assert_eq!(before.len(), 3);
     assert_eq!(database.lines(READ), before);
+    assert_eq!(database.lines("SELECT id || ends_at || status || COALESCE(standing, '-') || COALESCE(full_end, 0) AS line FROM grants"), ["g2active-0"]);
+    assert_eq!(database.lines("SELECT group_id || incarnation || COALESCE(on_change, '-') || COALESCE(grace, 0) AS line FROM group_lives"), ["instant1-0"]);
     assert_eq!(migrate::pending(&location).unwrap(), Vec::<String>::new());
 }
 

@@ -1,6 +1,6 @@
 //! Ends of grants, blocks lifted, memberships adopted.
 
-use super::{Decided, Recorder, World, removals, removals_at_once};
+use super::{Decided, Recorder, World, reconsider, removals, removals_at_once};
 use crate::domain::{
     actor::Actor,
     command::Answer,
@@ -11,9 +11,10 @@ use crate::domain::{
     group::Then,
     id::{GrantId, GroupId, IdSource, PersonId},
     refusal::Refusal,
+    standing::Fate,
 };
 
-fn ended(grant: &Grant, status: GrantStatus, world: &World<'_>, recorder: &Recorder<'_>) -> Grant {
+pub(super) fn ended(grant: &Grant, status: GrantStatus, world: &World<'_>, recorder: &Recorder<'_>) -> Grant {
     Grant { status, ended_at: Some(world.now), ended_seq: Some(recorder.seq()), ..grant.clone() }
 }
 
@@ -47,7 +48,7 @@ pub(super) fn revoke(
         None => "given back by the holder".to_owned(),
     };
     let personal = Personal { reason: Some(told), comment: reason.map(str::to_owned), ..Personal::default() };
-    recorder.record(Change::GrantRevoked { grant: revoked.clone(), block: !by_holder, deliveries }, personal);
+    recorder.record(Change::GrantRevoked { grant: revoked.clone(), block: !by_holder, deliveries, cause: None }, personal);
     Ok(recorder.answer(Answer::Grant { grant: revoked }))
 }
 
@@ -59,7 +60,9 @@ pub(super) fn expire(world: &World<'_>, id: GrantId, mut recorder: Recorder<'_>,
     }
     let expired = ended(grant, GrantStatus::Expired, world, &recorder);
     let deliveries = removals(world, grant, recorder.seq(), ids);
-    let personal = Personal { reason: Some("its time is over".to_owned()), ..Personal::default() };
+    let ending = grant.standing.as_ref().filter(|s| s.fate == Fate::Ending && grant.ends_at < s.full_end);
+    let told = ending.map_or_else(|| "its time is over".to_owned(), |s| format!("{}, and its grace is over", reconsider::told(&s.cause, world.snapshot)));
+    let personal = Personal { reason: Some(told), ..Personal::default() };
     recorder.record(Change::GrantExpired { grant: expired.clone(), deliveries }, personal);
     Ok(recorder.answer(Answer::Grant { grant: expired }))
 }
@@ -139,6 +142,7 @@ pub(super) fn adopt(
         ended_at: None,
         granted_seq: recorder.seq(),
         ended_seq: None,
+        standing: None,
     };
     let personal = Personal { reason: Some("held before Bandpass; recorded as it was".to_owned()), ..Personal::default() };
     recorder.record(Change::GrantAdopted { grant: grant.clone() }, personal);

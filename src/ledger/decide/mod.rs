@@ -7,7 +7,9 @@ pub mod explained;
 pub mod inputs;
 mod membership;
 mod operate;
+mod holding;
 mod policy;
+pub mod reconsider;
 mod submit;
 mod vote;
 
@@ -132,6 +134,10 @@ pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) ->
         Command::ExpireRequest { request } => vote::expire(world, *request, recorder),
         Command::Revoke { grant, reason } => ending::revoke(world, &envelope.actor, *grant, reason.as_deref(), recorder, ids),
         Command::ExpireGrant { grant } => ending::expire(world, *grant, recorder, ids),
+        Command::Reconsider { grant, request } => reconsider::carry_out(world, &envelope.actor, *grant, *request, recorder, ids),
+        Command::HoldEndings { of } => holding::hold(world, &envelope.actor, of, recorder),
+        Command::ConfirmEndings { held, reason } => holding::confirm(world, &envelope.actor, *held, reason, recorder),
+        Command::WithdrawEndings { held, reason } => holding::withdraw(world, &envelope.actor, *held, reason, recorder),
         Command::LiftBlock { person, group } => ending::lift_block(world, &envelope.actor, person, group, recorder),
         Command::Adopt { person, group } => ending::adopt(world, &envelope.actor, person, group, recorder, ids),
         Command::ConfirmDelivery { delivery, note } => delivery::confirm(world, *delivery, note.clone(), recorder),

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Decided, Intents, Recorder, World, hold_first};
+use crate::policy::PolicySet;
 use crate::domain::{
     access_change::Compared,
     commit::Commit,
@@ -14,6 +15,7 @@ use crate::domain::{
     id::{GrantId, GroupId, IdSource, PersonId, PolicyRevision},
     refusal::Refusal,
     request::{Request, RequestStatus},
+    standing::Departure,
 };
 
 /// `world.snapshot.policy` is the set in force; `world.snapshot.next` the one that comes.
@@ -37,6 +39,15 @@ pub(super) fn load(
     let living: BTreeSet<&GroupId> = world.snapshot.lives.iter().filter(|(_, life)| life.live).map(|(id, _)| id).collect();
     let groups_added: Vec<GroupId> = next.groups().keys().filter(|g| !living.contains(g)).cloned().collect();
     let groups_removed: Vec<GroupId> = living.iter().filter(|g| next.group(g.as_str()).is_none()).map(|g| (*g).clone()).collect();
+    let departures = groups_removed
+        .iter()
+        .map(|id| {
+            let last = world.snapshot.policy.set().group(id.as_str());
+            (id.clone(), last.map_or_else(Departure::default, |g| Departure { on_change: g.on_change, grace: g.grace }))
+        })
+        .collect();
+    let born = recorder.seq();
+    let began: BTreeSet<GroupId> = groups_added.iter().cloned().collect();
     let told = format!("{} groups, {} new, {} gone{}", next.groups().len(), groups_added.len(), groups_removed.len(), who_gains(access));
     let (access, named) = access.and_then(|told| told.as_ref().ok()).map_or((None, Vec::new()), |(count, named)| (Some(*count), named.clone()));
     recorder.record(
@@ -46,6 +57,7 @@ pub(super) fn load(
             source: source.to_owned(),
             groups_added,
             groups_removed: groups_removed.clone(),
+            departures,
             commit: commit.map(|c| c.id.clone()),
             access,
         },
@@ -66,6 +78,8 @@ pub(super) fn load(
         .map(|(id, group)| (id, group.entitlements.as_slice()))
         .collect();
     bring_up_to_date(world, &changed, &mut recorder, ids);
+    let incarnation = |group: &GroupId| if began.contains(group) { born } else { world.snapshot.incarnation(group) };
+    carry_over(world, next, (&changed, &incarnation), &mut recorder, ids);
     Ok(recorder.done())
 }
 
@@ -76,6 +90,54 @@ fn who_gains(access: Option<&Compared>) -> String {
         Some(Ok((count, _))) => format!("; {}", count.in_words()),
         Some(Err(why)) => format!("; who gains and loses is not known: {why}"),
     }
+}
+
+/// Grants of a group that has another id now go on under it (`formerly`). Whoever holds both keeps both: the old one is of a
+/// group that is gone.
+fn carry_over(
+    world: &World<'_>,
+    next: &PolicySet,
+    (changed, incarnation): (&BTreeMap<&GroupId, &[Entitlement]>, &dyn Fn(&GroupId) -> i64),
+    recorder: &mut Recorder<'_>,
+    ids: &mut dyn IdSource,
+) {
+    let mut moved: BTreeSet<(PersonId, GroupId)> = BTreeSet::new();
+    // What each person's grants bring, as far as this load has changed it already.
+    let mut carried: BTreeMap<&PersonId, BTreeMap<GrantId, Vec<Entitlement>>> = BTreeMap::new();
+    for group in next.groups().values() {
+        for old in group.formerly.iter().filter(|old| next.group(old.as_str()).is_none()) {
+            let mut grants: Vec<&Grant> = world.state.holders(old).collect();
+            grants.sort_by_key(|g| g.granted_seq);
+            for grant in grants {
+                let key = (grant.person.clone(), group.id.clone());
+                if world.state.live_grant(&grant.person, &group.id).is_some() || !moved.insert(key) {
+                    continue;
+                }
+                let brings = |g: &Grant| changed.get(&g.group).map_or_else(|| g.entitlements.clone(), |e| e.to_vec());
+                let of_person = carried.entry(&grant.person).or_insert_with(|| world.state.live_grants(&grant.person).map(|g| (g.id, brings(g))).collect());
+                of_person.insert(grant.id, Vec::new());
+                let others: BTreeSet<&Entitlement> = of_person.values().flatten().collect();
+                let gone = missing(&grant.entitlements, &group.entitlements, &others);
+                let come = missing(&group.entitlements, &grant.entitlements, &others);
+                of_person.insert(grant.id, group.entitlements.clone());
+                let intents = Intents { world, grant: grant.id, person: &grant.person, request: grant.request, seq: recorder.seq() };
+                let mut deliveries = intents.queue(DeliveryAction::Remove, &gone, ids);
+                deliveries.extend(intents.queue(DeliveryAction::Add, &come, ids));
+                hold_first(world, grant, &mut deliveries);
+                let carried = Grant { group: group.id.clone(), incarnation: incarnation(&group.id), entitlements: group.entitlements.clone(), ..grant.clone() };
+                let told = format!("the group {old} is called {} now", group.id);
+                recorder.record(
+                    Change::GrantMoved { grant: carried, from: old.clone(), deliveries },
+                    Personal { reason: Some(told), ..Personal::default() },
+                );
+            }
+        }
+    }
+}
+
+/// What of some entitlements is neither in others nor brought by other grants.
+fn missing(of: &[Entitlement], in_these: &[Entitlement], others: &BTreeSet<&Entitlement>) -> Vec<Entitlement> {
+    of.iter().filter(|e| !in_these.contains(e) && !others.contains(e)).cloned().collect()
 }
 
 /// For each person, what their live grants will bring altogether, less what they brought, and the reverse.

@@ -216,6 +216,8 @@ pub(super) fn grant(
             duration: request.duration,
             incarnation: request.incarnation,
             ends_at: live.ends_at.max(asked_end),
+            // Decided anew, it stands.
+            standing: None,
             ..live.clone()
         };
         let reason = personal.reason.clone();
@@ -244,6 +246,7 @@ pub(super) fn grant(
         ended_at: None,
         granted_seq: seq,
         ended_seq: None,
+        standing: None,
     };
     let deliveries = additions(world, &grant, seq, ids);
     recorder.record(

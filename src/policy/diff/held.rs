@@ -8,13 +8,13 @@ use super::{Inputs, compare::partners, edits};
 use crate::{
     domain::{
         decision::{Decision, Effect, Inquiry},
-        grant::Grant,
-        group::{Group, OnChange, Stage, Then, Who},
+        grant::{Grant, Provenance},
+        group::{Group, OnChange, Rule, Stage, Who},
         id::{GroupId, PersonId, RequestId},
         person::Subject,
         request::Request,
     },
-    policy::Engine,
+    policy::{Engine, standing::{Held, asks_no_more, votes_satisfy}},
 };
 
 /// A live grant with what is known of the request behind it.
@@ -90,6 +90,8 @@ pub struct RequestChange {
 enum Standing {
     Stands,
     Forbidden(String),
+    /// Nobody may hold it together with this group, which stays.
+    GivesWay(GroupId),
     NoRule,
     Unknown,
 }
@@ -113,57 +115,27 @@ impl<'a> View<'a> {
         Some(then(&Inquiry { subject, group, duration, has_justification: request.is_none_or(|r| r.justified), now, holds: &holds, break_glass: false }))
     }
 
-    fn standing(&self, held: &HeldGrant, group: &Group) -> Standing {
+    /// The same code as the one that decides held grants again once the set is in force.
+    fn standing(&self, held: &HeldGrant, group: &Group, all: &[&Grant]) -> Standing {
         let Some(subject) = self.people.get(held.grant.person.as_str()) else { return Standing::NoRule };
-        let decided = self.ask(&group.id, *subject, held.request.as_ref(), Some(&held.grant), |inquiry| {
-            if let Some(finding) = self.engine.decide_plainly(inquiry).guardrails.first() {
-                return Standing::Forbidden(finding.reason.clone());
+        let approvers: Option<BTreeSet<PersonId>> = held.approvers.as_ref().map(|a| a.iter().cloned().collect());
+        let copied = held.request.as_ref().and_then(|r| r.rule.as_ref());
+        let mut approved = |rule: &Rule| {
+            if held.grant.provenance == Provenance::Adopted || copied.is_some_and(|copied| asks_no_more(rule, copied)) {
+                return Some(true);
             }
-            let mut standing = Standing::NoRule;
-            for rule in &group.rules {
-                if self.engine.decide_approved(inquiry, rule).effect != Effect::Grant {
-                    continue;
-                }
-                match (rule.then, &held.approvers) {
-                    (Then::Grant | Then::Always, _) => return Standing::Stands,
-                    (Then::Approve, Some(approvers)) if self.satisfied(&rule.stages, approvers, *subject, group) => return Standing::Stands,
-                    (Then::Approve, Some(_)) => {}
-                    (Then::Approve, None) => standing = Standing::Unknown,
-                }
-            }
-            standing
+            Some(votes_satisfy(&rule.stages, approvers.as_ref()?, &|stage, approver| self.may_approve(stage, approver, *subject, group)))
+        };
+        let decided = self.ask(&group.id, *subject, held.request.as_ref(), Some(&held.grant), |inquiry| match self.engine.still_holds(inquiry, &mut approved) {
+            Held::Forbidden(finding) => Standing::Forbidden(finding.reason),
+            standing => match (self.engine.set().gives_way(&Grant { group: group.id.clone(), ..held.grant.clone() }, all), standing) {
+                (Some(other), _) => Standing::GivesWay(other),
+                (None, Held::Holds | Held::Forbidden(_)) => Standing::Stands,
+                (None, Held::NeedsVotes) => Standing::Unknown,
+                (None, Held::NoRule | Held::RuleFailed(_)) => Standing::NoRule,
+            },
         });
         decided.unwrap_or(Standing::NoRule)
-    }
-
-    /// Whether the approvers can fill every stage, each person in one stage only.
-    fn satisfied(&self, stages: &[Stage], approvers: &[PersonId], subject: Subject<'_>, group: &Group) -> bool {
-        let seats: Vec<&Stage> = stages.iter().flat_map(|s| std::iter::repeat_n(s, usize::try_from(s.need.min(64)).unwrap_or(64))).collect();
-        let approvers: Vec<&PersonId> = approvers.iter().collect::<BTreeSet<_>>().into_iter().collect();
-        let mut seat_of: Vec<Option<usize>> = vec![None; approvers.len()];
-        (0..seats.len()).all(|seat| {
-            let mut tried = BTreeSet::new();
-            self.seat(seat, &seats, &approvers, &mut seat_of, &mut tried, (subject, group))
-        })
-    }
-
-    /// Finds somebody for a seat, moving others to other seats where they must (an augmenting path).
-    fn seat(&self, seat: usize, seats: &[&Stage], approvers: &[&PersonId], seat_of: &mut [Option<usize>], tried: &mut BTreeSet<usize>, asked: (Subject<'_>, &Group)) -> bool {
-        let Some(stage) = seats.get(seat) else { return false };
-        for (at, approver) in approvers.iter().enumerate() {
-            if !self.may_approve(stage, approver, asked.0, asked.1) || !tried.insert(at) {
-                continue;
-            }
-            let free = match seat_of.get(at).copied().flatten() {
-                None => true,
-                Some(other) => self.seat(other, seats, approvers, seat_of, tried, asked),
-            };
-            if let (true, Some(slot)) = (free, seat_of.get_mut(at)) {
-                *slot = Some(seat);
-                return true;
-            }
-        }
-        false
     }
 
     fn may_approve(&self, stage: &Stage, approver: &PersonId, subject: Subject<'_>, group: &Group) -> bool {
@@ -208,18 +180,24 @@ pub(super) fn grants(inputs: &Inputs<'_>) -> (Vec<GrantChange>, usize) {
     let held: Vec<(&HeldGrant, Option<&Group>)> = inputs.grants.iter().filter_map(|h| Some((h, *touched.get(&h.grant.group)?))).collect();
     let people = active(inputs);
     let [before, after] = views(inputs, &people, &held.iter().map(|(h, _)| &h.grant.person).collect());
+    let mut of_person: BTreeMap<&PersonId, Vec<&Grant>> = BTreeMap::new();
+    for held in inputs.grants {
+        of_person.entry(&held.grant.person).or_default().push(&held.grant);
+    }
+    let of = |person: &PersonId| of_person.get(person).map_or(&[][..], Vec::as_slice);
     let (mut changes, mut neither) = (Vec::new(), 0);
     for (held, new) in held {
         let Some(old) = inputs.before.groups.get(&held.grant.group) else { continue };
         let standing = match new {
             None => Standing::NoRule,
-            Some(new) => after.standing(held, new),
+            Some(new) => after.standing(held, new, of(&held.grant.person)),
         };
         if matches!(standing, Standing::Stands) {
             continue;
         }
-        let was = before.standing(held, old);
-        if matches!((&was, &standing), (Standing::NoRule | Standing::Forbidden(_), Standing::NoRule | Standing::Forbidden(_))) {
+        let was = before.standing(held, old, of(&held.grant.person));
+        let falls = |s: &Standing| matches!(s, Standing::NoRule | Standing::Forbidden(_) | Standing::GivesWay(_));
+        if falls(&was) && falls(&standing) {
             neither += 1;
             continue;
         }
@@ -230,6 +208,7 @@ pub(super) fn grants(inputs: &Inputs<'_>) -> (Vec<GrantChange>, usize) {
         let flagged = new.unwrap_or(old).on_change == OnChange::Flag;
         let (fate, reason) = match standing {
             Standing::Forbidden(reason) => (Fate::EndsAtOnce, reason),
+            Standing::GivesWay(other) => (Fate::Ends, format!("nobody may hold it together with {other}, which stays")),
             Standing::Unknown => (Fate::DecidedAgain, "whether it stands depends on approvals that are not known here".to_owned()),
             _ if new.is_none() => (if flagged { Fate::Flagged } else { Fate::Ends }, "the group is gone".to_owned()),
             _ => (if flagged { Fate::Flagged } else { Fate::Ends }, "no rule gives it any more".to_owned()),

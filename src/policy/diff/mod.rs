@@ -14,7 +14,7 @@ mod held;
 pub mod json;
 pub mod markdown;
 mod moments;
-mod reads;
+pub(super) mod reads;
 mod stages;
 mod steps;
 #[cfg(test)]

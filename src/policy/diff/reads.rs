@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 /// What texts read.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Reads {
+pub(in crate::policy) struct Reads {
     /// The person as such: nobody stands for another.
     pub person: bool,
     /// Attributes of the person, by their whole value.

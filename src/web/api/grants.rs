@@ -46,7 +46,7 @@ pub async fn list(state: Data<AppState>, caller: Known, query: Query<GrantQuery>
         None => Some(BTreeSet::from([caller.id().clone()])),
     };
     let at: Time = parse("at", query.at.as_deref())?.unwrap_or_else(|| state.ledger.now());
-    let filter = GrantFilter { people, groups: group.map(|g| BTreeSet::from([g])), at: Some(at), live: false };
+    let filter = GrantFilter { people, groups: group.map(|g| BTreeSet::from([g])), at: Some(at), ..GrantFilter::default() };
     let found = state.reader.grants(filter, page(&state, query.limit, query.cursor.as_deref())?).await?;
     Ok(Json(List { items: found.items.iter().map(GrantShape::from).collect(), next: cursor(&state, found.next) }))
 }

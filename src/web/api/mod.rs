@@ -1,6 +1,7 @@
 //! The JSON API under `/api/v1`. Answers are shapes of their own ([`shapes`]), never rows as they lie in the database.
 
 pub mod audit;
+pub mod endings;
 pub mod grants;
 pub mod groups;
 pub mod openapi;

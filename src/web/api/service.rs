@@ -42,6 +42,7 @@ pub async fn metrics(state: Data<AppState>) -> Result<HttpResponse, Problem> {
 
 /// The policy in force: revision, age, problems of the source's newest state.
 #[utoipa::path(get, path = "/api/v1/policy", tag = "service", responses((status = 200, body = PolicyShape), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
-pub async fn policy(state: Data<AppState>, caller: Known) -> Json<PolicyShape> {
-    Json(PolicyShape::new(&caller.snapshot, state.ledger.now(), state.ledger.source_state()))
+pub async fn policy(state: Data<AppState>, caller: Known) -> Result<Json<PolicyShape>, Problem> {
+    let held = state.reader.newest_held_endings().await?;
+    Ok(Json(PolicyShape::new(&caller.snapshot, state.ledger.now(), state.ledger.source_state(), held)))
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
-    domain::{decision::Decision, delivery::Delivery, grant::Grant, group::Group, person::Person, request::Request},
+    domain::{decision::Decision, delivery::Delivery, grant::Grant, group::Group, person::Person, request::Request, standing::{HeldEndings, HeldState, Standing}},
     ledger::Snapshot,
     store::read::AuditRow,
 };
@@ -86,6 +86,8 @@ pub struct GrantShape {
     pub rule: String,
     /// `request` or `adopted`.
     pub provenance: String,
+    /// Null while it stands by today's policy, people and holdings.
+    pub standing: Option<StandingShape>,
 }
 
 impl From<&Grant> for GrantShape {
@@ -101,6 +103,62 @@ impl From<&Grant> for GrantShape {
             request: g.request.map(|r| r.to_string()),
             rule: g.rule.clone(),
             provenance: g.provenance.as_str().to_owned(),
+            standing: g.standing.as_ref().map(StandingShape::from),
+        }
+    }
+}
+
+/// How a grant stands that does not stand any more.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StandingShape {
+    /// `ending`: it ends at `expires_at`, when its grace is over. `flagged`: its owner decides.
+    pub fate: String,
+    /// Why: `kind` is `no_rule`, `rule_failed`, `guardrail`, `conflict`, `group_gone` or `person_left`.
+    #[schema(value_type = Object)]
+    pub cause: Value,
+    /// Since when.
+    pub since: String,
+    /// The end it has when it stands again.
+    pub full_end: String,
+}
+
+impl From<&Standing> for StandingShape {
+    fn from(s: &Standing) -> Self {
+        Self {
+            fate: s.fate.as_str().to_owned(),
+            cause: serde_json::to_value(&s.cause).unwrap_or(Value::Null),
+            since: s.since.to_string(),
+            full_end: s.full_end.to_string(),
+        }
+    }
+}
+
+/// Endings that wait, because one change would cause so many.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HeldEndingsShape {
+    /// The event that held them: what a confirmation names.
+    pub seq: i64,
+    /// When.
+    pub at: String,
+    /// Who made the change, as far as it is known.
+    pub author: Option<String>,
+    /// How many grants were live.
+    pub live: u64,
+    /// How many would end.
+    pub total: u64,
+    /// The same by group.
+    pub groups: std::collections::BTreeMap<String, u64>,
+}
+
+impl From<HeldEndings> for HeldEndingsShape {
+    fn from(h: HeldEndings) -> Self {
+        Self {
+            seq: h.seq,
+            at: h.at.to_string(),
+            author: h.of.author.as_ref().map(ToString::to_string),
+            live: h.of.live,
+            total: h.of.total(),
+            groups: h.of.counts.iter().map(|(g, n)| (g.to_string(), *n)).collect(),
         }
     }
 }
@@ -371,6 +429,8 @@ pub struct PolicyShape {
     pub guardrails: usize,
     /// Whether new grants are stopped.
     pub frozen: bool,
+    /// Endings that wait for an admin to confirm them; null when none do.
+    pub endings: Option<HeldEndingsShape>,
     /// What the newest state of the source suffers from.
     #[schema(value_type = Vec<Object>)]
     pub problems: Value,
@@ -378,7 +438,7 @@ pub struct PolicyShape {
 
 impl PolicyShape {
     /// As of a snapshot.
-    pub fn new(snapshot: &Snapshot, now: crate::domain::time::Time, source: crate::ledger::SourceState) -> Self {
+    pub fn new(snapshot: &Snapshot, now: crate::domain::time::Time, source: crate::ledger::SourceState, held: Option<HeldEndings>) -> Self {
         Self {
             revision: snapshot.in_force.as_ref().map(ToString::to_string),
             since: snapshot.policy_since.to_string(),
@@ -391,6 +451,7 @@ impl PolicyShape {
             groups: snapshot.policy.set().groups().len(),
             guardrails: snapshot.policy.set().guardrails().len(),
             frozen: snapshot.frozen,
+            endings: held.filter(|h| h.state == HeldState::Waiting).map(HeldEndingsShape::from),
             problems: serde_json::to_value(&snapshot.problems).unwrap_or(Value::Null),
         }
     }

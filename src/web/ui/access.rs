@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web::{Data, Form, Path}};
 use askama::Template;
 use serde::Deserialize;
 
-use super::{Frame, check_form, go, words::{self, When, when}};
+use super::{Frame, check_form, go, standing::{self, Standing}, words::{self, When, when}};
 use crate::{
     domain::{command::{Answer, Command}, request::RequestStatus},
     store::read::{Page, RequestFilter},
@@ -21,6 +21,7 @@ struct Held {
     rule: String,
     soon: bool,
     again: String,
+    standing: Option<Standing>,
 }
 
 struct Asked {
@@ -68,6 +69,7 @@ pub async fn page(state: Data<AppState>, caller: Known) -> Result<HttpResponse, 
             rule: g.rule.clone(),
             soon: g.ends_at.seconds_since(now) < 3 * 86_400,
             again: g.duration.in_words(),
+            standing: standing::of(snapshot, g, now),
         })
         .collect();
     let filter = RequestFilter { people: Some([caller.id().clone()].into()), ..RequestFilter::default() };

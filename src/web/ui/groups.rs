@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web::{Data, Path, Query}};
 use askama::Template;
 use serde::Deserialize;
 
-use super::{Frame, findings::{self, Findings}, home::{GroupCard, card, cards}, page, words::{self, When, when}};
+use super::{Frame, findings::{self, Findings}, home::{GroupCard, card, cards}, page, standing::{self, Standing}, words::{self, When, when}};
 use crate::{
     auth::visibility::{may_see_members, owns},
     store::read::{AuditFilter, GrantFilter, Page},
@@ -67,6 +67,7 @@ struct Member {
     id: String,
     name: String,
     ends: When,
+    standing: Option<Standing>,
 }
 
 struct Happened {
@@ -92,6 +93,7 @@ struct GroupPage {
     break_glass: String,
     review: String,
     members: Option<Vec<Member>>,
+    mine: Option<Standing>,
     count: u64,
     history: Vec<Happened>,
     file: String,
@@ -122,7 +124,7 @@ pub async fn group(state: Data<AppState>, caller: Known, id: Path<String>) -> Re
     let members = if may_see_members(&caller, &group.id) {
         let filter = GrantFilter { groups: Some([group.id.clone()].into()), live: true, ..GrantFilter::default() };
         let found = state.reader.grants(filter, Page { before: None, limit: 200 }).await?.items;
-        Some(found.iter().map(|g| Member { id: g.person.to_string(), name: words::name(snapshot, &g.person), ends: when(g.ends_at, now) }).collect())
+        Some(found.iter().map(|g| Member { id: g.person.to_string(), name: words::name(snapshot, &g.person), ends: when(g.ends_at, now), standing: standing::of(snapshot, g, now) }).collect())
     } else {
         None
     };
@@ -159,6 +161,7 @@ pub async fn group(state: Data<AppState>, caller: Known, id: Path<String>) -> Re
         break_glass: break_glass.unwrap_or_default(),
         review: review.unwrap_or_default(),
         members,
+        mine: held.iter().find(|g| g.group == group.id).and_then(|g| standing::of(snapshot, g, now)),
         count: counts.get(&group.id).copied().unwrap_or(0),
         history,
         file: group.file.clone(),

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web::{Data, Query}};
 use askama::Template;
 use serde::Deserialize;
 
-use super::{Frame, waiting, words::{self, When, when}};
+use super::{Frame, standing::{self, Answered, News}, waiting, words::{self, When, when}};
 use crate::{
     auth::Caller,
     domain::group::{Group, JustificationNeed},
@@ -53,6 +53,8 @@ struct HomePage {
     held: Vec<Held>,
     team_holds: Vec<(String, String, usize)>,
     oldest: String,
+    news: Vec<News>,
+    answered: Vec<Answered>,
 }
 
 #[derive(Template)]
@@ -173,7 +175,8 @@ pub async fn page(state: Data<AppState>, caller: Known, query: Query<SearchQuery
     }
     let oldest = waiting(&state, &caller).await?.first().map(|r| when(r.submitted_at, now).told).unwrap_or_default();
     let frame = Frame::new(&state, &caller, "What do you need?", "home").await?;
-    super::page(&HomePage { frame, q: query.q.clone(), groups, others, held, team_holds, oldest })
+    let (news, answered) = (standing::news(&state, &caller, &mine).await?, standing::answered(&state, &caller).await?);
+    super::page(&HomePage { frame, q: query.q.clone(), groups, others, held, team_holds, oldest, news, answered })
 }
 
 /// Groups that colleagues of the caller's team hold, most held first: id, title, how many.

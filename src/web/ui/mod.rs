@@ -5,6 +5,7 @@ pub mod approvals;
 pub mod assets;
 pub mod audit;
 pub mod docs;
+pub mod endings;
 pub mod errors;
 mod findings;
 pub mod groups;
@@ -14,6 +15,7 @@ pub mod policy;
 pub mod removals;
 pub mod request;
 pub mod signin;
+mod standing;
 mod words;
 
 use actix_web::{HttpResponse, http::header};

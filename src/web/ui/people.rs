@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web::{Data, Path}};
 use askama::Template;
 
-use super::{Frame, page, words::{self, When, when}};
+use super::{Frame, page, standing::{self, Standing}, words::{self, When, when}};
 use crate::{
     auth::visibility::{may_see_holdings, owns},
     domain::{group::Who, id::TeamId},
@@ -35,6 +35,7 @@ struct Held {
     ends: When,
     rule: String,
     may_end: bool,
+    standing: Option<Standing>,
 }
 
 #[derive(Template)]
@@ -70,6 +71,7 @@ pub async fn person(state: Data<AppState>, caller: Known, id: Path<String>) -> R
             ends: when(g.ends_at, now),
             rule: g.rule.clone(),
             may_end: caller.admin || owns(&caller, &g.group) || person.id == *caller.id(),
+            standing: standing::of(snapshot, g, now),
         })
         .collect();
     // Adopted memberships whose grant has ended, which an admin has not let go yet.

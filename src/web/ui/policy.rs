@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web::{Data, Query}};
 use askama::Template;
 use serde::Deserialize;
 
-use super::{Frame, findings::{Findings, findings}, removals::Waiting, words::{self, Outcome, When, when}};
+use super::{Frame, endings, findings::{Findings, findings}, removals::Waiting, words::{self, Outcome, When, when}};
 use crate::{
     domain::{duration::Duration, id::{GroupId, PersonId}, problem::Severity},
     store::read::{AuditFilter, Page},
@@ -53,7 +53,8 @@ struct PolicyPage {
     problems: Vec<ProblemView>,
     errors: usize,
     guardrails: Vec<(String, String, String)>,
-    conflicts: Vec<(String, String)>,
+    conflicts: Vec<(String, String, String)>,
+    waiting: Option<endings::Waiting>,
     auditors: String,
     admins: String,
     attributes: Vec<(String, &'static str)>,
@@ -120,6 +121,7 @@ async fn render(state: &AppState, caller: &Known, query: WhatIf, answer: Option<
             Loaded { seq: row.seq, told, access, at: when(row.at, now), good }
         })
         .collect();
+    let giving_way = endings::giving_way(state, snapshot).await?;
     super::page(&PolicyPage {
         frame: Frame::new(state, caller, "Policy", "policy").await?,
         revision: set.revision().short().to_owned(),
@@ -132,7 +134,8 @@ async fn render(state: &AppState, caller: &Known, query: WhatIf, answer: Option<
         errors: problems.iter().filter(|p| p.error).count(),
         problems,
         guardrails: set.guardrails().iter().map(|g| (g.id.clone(), g.reason.clone(), format!("{}:{}", g.file, g.line))).collect(),
-        conflicts: set.conflicts().iter().map(|c| (c.groups.iter().map(|g| words::group(snapshot, g.as_str())).collect::<Vec<_>>().join(" and "), c.reason.clone())).collect(),
+        conflicts: set.conflicts().iter().zip(giving_way).map(|(c, n)| (c.groups.iter().map(|g| words::group(snapshot, g.as_str())).collect::<Vec<_>>().join(" and "), c.reason.clone(), n)).collect(),
+        waiting: endings::waiting(state, caller).await?,
         auditors: words::list(snapshot, &set.roles().auditor, false),
         admins: words::list(snapshot, &set.roles().admin, false),
         attributes: set.attributes().iter().map(|(k, t)| (k.clone(), attribute(*t))).collect(),

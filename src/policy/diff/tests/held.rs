@@ -52,6 +52,7 @@ fn held(n: u128, of: usize, group: &str, approvers: Option<&[usize]>, set: &Poli
         ended_at: None,
         granted_seq: 1,
         ended_seq: None,
+        standing: None,
     };
     HeldGrant { grant, request: Some(request), approvers: approvers.map(|all| all.iter().map(|n| person(*n)).collect()) }
 }

@@ -1,0 +1,365 @@
+//! Decides live grants again when policy, people or holdings change (semantics.md, 5): off the ledger's thread, on pages of
+//! rows, and with commands only for those whose standing changes. The ledger decides each of those again under its lock.
+//!
+//! Everything once after a start, when policy or directory change, and on a slow timer; a person's grants when what they hold
+//! changes and a rule, a guardrail or a conflict reads it. One change that would end many waits for a person.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::{
+    domain::{
+        command::{Answer, Command},
+        group::Who,
+        id::{GrantId, GroupId, PersonId, PolicyRevision, RequestId},
+        standing::{HeldChange, HeldEndings, HeldState, LiveGrant},
+    },
+    ledger::{Ledger, Snapshot, decide::reconsider::{Reconsidered, Wanted, wanted}},
+    policy::standing::HoldingsRead,
+    store::{
+        db::Location,
+        read::{Reader, StoreError},
+        sole::{Sole, SoleRight},
+    },
+};
+
+/// How often it looks whether something changed.
+const EVERY: Duration = Duration::from_millis(250);
+/// How often everything is decided again although nothing is known to have changed.
+const SLOWLY: Duration = Duration::from_secs(600);
+/// Rows read at a time.
+const PAGE: u16 = 4000;
+/// Pages decided at the same time.
+const THREADS: usize = 2;
+/// Commands sent at a time.
+const AT_ONCE: usize = 200;
+/// So few endings never wait for a person.
+const FEW: u64 = 5;
+
+/// What is known between passes.
+pub struct Reviewer {
+    ledger: Ledger,
+    reader: Reader,
+    /// The share of live grants that one change may end unconfirmed.
+    share: f64,
+    /// What everything was last decided on.
+    seen: Option<(Option<PolicyRevision>, i64)>,
+    /// Everything before this event has been looked at.
+    cursor: i64,
+    whole_at: Instant,
+    reads: HoldingsRead,
+}
+
+/// What a pass did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Passed {
+    /// Live grants decided again.
+    pub decided: u64,
+    /// Those whose standing changed.
+    pub changed: u64,
+    /// Those that would end, but wait for a person.
+    pub waiting: u64,
+}
+
+/// A grant whose standing is to change.
+struct Due {
+    grant: GrantId,
+    request: Option<RequestId>,
+    group: GroupId,
+    at_once: bool,
+    newly_ends: bool,
+}
+
+/// What came of deciding some people's grants.
+#[derive(Default)]
+struct Outcome {
+    live: u64,
+    due: Vec<Due>,
+    /// Those that depend on votes.
+    open: Vec<Vec<LiveGrant>>,
+}
+
+/// The groups of people who may approve because they hold them.
+type Holdings = Arc<HashMap<PersonId, BTreeSet<GroupId>>>;
+
+/// Runs until `stop`. One replica does it at a time; the others stand by.
+pub async fn run(location: Location, ledger: Ledger, reader: Reader, share: f64, mut stop: watch::Receiver<bool>) {
+    let mut reviewer = Reviewer::new(ledger, reader, share);
+    let mut right: Option<SoleRight> = None;
+    while !*stop.borrow() {
+        right = keep_right(&location, right).await;
+        if right.is_none() {
+            reviewer.forget();
+            let _ = tokio::time::timeout(Duration::from_secs(1), stop.changed()).await;
+            continue;
+        }
+        if let Err(error) = reviewer.once().await {
+            tracing::warn!(%error, "live grants could not be decided again; it is tried again");
+            reviewer.forget();
+            let _ = tokio::time::timeout(Duration::from_secs(1), stop.changed()).await;
+        }
+        let _ = tokio::time::timeout(EVERY, stop.changed()).await;
+    }
+}
+
+async fn keep_right(location: &Location, right: Option<SoleRight>) -> Option<SoleRight> {
+    let location = location.clone();
+    let kept = tokio::task::spawn_blocking(move || match right.and_then(SoleRight::still_held) {
+        Some(held) => Ok(Some(held)),
+        None => SoleRight::take(&location, Sole::Reconsider),
+    });
+    match kept.await {
+        Ok(Ok(right)) => right,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "cannot tell whether another replica decides grants again");
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+impl Reviewer {
+    /// Nothing looked at yet. `share` is `policy.confirm_share`.
+    pub fn new(ledger: Ledger, reader: Reader, share: f64) -> Self {
+        Self { ledger, reader, share, seen: None, cursor: 0, whole_at: Instant::now(), reads: HoldingsRead::default() }
+    }
+
+    /// Has everything decided again at the next look.
+    pub fn forget(&mut self) {
+        self.seen = None;
+    }
+
+    /// Looks at what changed since the last call, and decides again what it may touch.
+    ///
+    /// # Errors
+    /// When the database cannot be read or the ledger does not take the outcome: call [`Reviewer::forget`] and try again.
+    pub async fn once(&mut self) -> Result<Passed, StoreError> {
+        let snapshot = self.ledger.snapshot();
+        let now = (snapshot.in_force.clone(), snapshot.directory.revision());
+        if self.seen.as_ref() != Some(&now) || self.whole_at.elapsed() > SLOWLY {
+            return self.everything(snapshot, now).await;
+        }
+        let mut people: BTreeSet<PersonId> = BTreeSet::new();
+        let mut confirmed = false;
+        loop {
+            let (found, last) = self.reader.happened_to_holdings(self.cursor, PAGE).await?;
+            confirmed |= found.iter().any(|h| h.kind == "endings.confirmed");
+            let matter = found.into_iter().filter(|h| h.group.as_ref().is_some_and(|g| self.reads.contains(g)));
+            people.extend(matter.filter_map(|h| h.person));
+            let more = last - self.cursor >= i64::from(PAGE);
+            self.cursor = last;
+            if !more {
+                break;
+            }
+        }
+        if confirmed {
+            return self.everything(snapshot, now).await;
+        }
+        if people.is_empty() {
+            return Ok(Passed::default());
+        }
+        let holdings = self.approver_holdings(&snapshot).await?;
+        let mut passed = Passed::default();
+        let people: Vec<PersonId> = people.into_iter().collect();
+        for some in people.chunks(500) {
+            let held = self.reader.live_grants_of_people(some.to_vec()).await?;
+            let mut outcome = decide(&snapshot, held, &holdings, &HashMap::new());
+            self.settle_votes(&snapshot, &holdings, &mut outcome).await?;
+            passed.decided += outcome.live;
+            passed.changed += self.send(outcome.due).await?;
+        }
+        Ok(passed)
+    }
+
+    /// Every live grant.
+    async fn everything(&mut self, snapshot: Arc<Snapshot>, now: (Option<PolicyRevision>, i64)) -> Result<Passed, StoreError> {
+        let directory_alone = self.seen.as_ref().is_some_and(|(policy, directory)| *policy == now.0 && *directory != now.1);
+        let began = Instant::now();
+        // What happens from here on is looked at by the next pass.
+        let cursor = self.reader.head().await?.seq;
+        let holdings = self.approver_holdings(&snapshot).await?;
+        let mut outcome = self.decide_all(&snapshot, &holdings).await?;
+        self.settle_votes(&snapshot, &holdings, &mut outcome).await?;
+        let decided_in = began.elapsed();
+        let (at_once, rest): (Vec<Due>, Vec<Due>) = outcome.due.into_iter().partition(|d| d.at_once);
+        let mut passed = Passed { decided: outcome.live, changed: self.send(at_once).await?, waiting: 0 };
+        let (rest, waiting) = self.hold_back(&snapshot, rest, outcome.live, directory_alone).await?;
+        passed.waiting = waiting;
+        passed.changed += self.send(rest).await?;
+        self.reads = snapshot.policy.set().holdings_read();
+        (self.cursor, self.seen, self.whole_at) = (cursor, Some(now), Instant::now());
+        let stats = self.ledger.stats();
+        let ms = |took: Duration| u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        stats.reviewed.store(passed.decided, Ordering::Relaxed);
+        stats.review_decided_ms.store(ms(decided_in), Ordering::Relaxed);
+        stats.review_ms.store(ms(began.elapsed()), Ordering::Relaxed);
+        stats.endings_waiting.store(passed.waiting, Ordering::Relaxed);
+        stats.reviews.fetch_add(1, Ordering::Relaxed);
+        if passed.changed + passed.waiting > 0 {
+            tracing::info!(decided = passed.decided, changed = passed.changed, waiting = passed.waiting, "live grants were decided again");
+        }
+        Ok(passed)
+    }
+
+    /// Reads pages and decides them on other threads meanwhile.
+    async fn decide_all(&self, snapshot: &Arc<Snapshot>, holdings: &Holdings) -> Result<Outcome, StoreError> {
+        let mut all = Outcome::default();
+        let mut under_way: VecDeque<JoinHandle<Outcome>> = VecDeque::new();
+        let mut after: Option<(PersonId, GroupId)> = None;
+        let mut carried: Vec<LiveGrant> = Vec::new();
+        loop {
+            let page = self.reader.live_grants_after(after.take(), PAGE).await?;
+            let full = page.len() == usize::from(PAGE);
+            after = page.last().map(|l| (l.grant.person.clone(), l.grant.group.clone()));
+            carried.extend(page);
+            // The grants of a person are decided together: those of the last one may go on on the next page.
+            let last = carried.last().filter(|_| full).map(|l| l.grant.person.clone());
+            let whole = carried.iter().position(|l| Some(&l.grant.person) == last.as_ref()).unwrap_or(carried.len());
+            let rest = carried.split_off(whole);
+            let (ready, snapshot, holdings) = (std::mem::replace(&mut carried, rest), Arc::clone(snapshot), Arc::clone(holdings));
+            under_way.push_back(tokio::task::spawn_blocking(move || decide(&snapshot, ready, &holdings, &HashMap::new())));
+            while under_way.len() >= if full { THREADS } else { 1 } {
+                let Some(decided) = under_way.pop_front() else { break };
+                let part = decided.await.map_err(|e| StoreError(format!("deciding grants again was interrupted: {e}")))?;
+                all.live += part.live;
+                all.due.extend(part.due);
+                all.open.extend(part.open);
+            }
+            if !full {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Decides those that depend on votes, with their votes.
+    async fn settle_votes(&self, snapshot: &Arc<Snapshot>, holdings: &Holdings, outcome: &mut Outcome) -> Result<(), StoreError> {
+        let open = std::mem::take(&mut outcome.open);
+        for some in open.chunks(200) {
+            let held: Vec<LiveGrant> = some.iter().flatten().cloned().collect();
+            let ids: Vec<RequestId> = held.iter().filter_map(|l| l.grant.request).collect();
+            let mut votes: HashMap<RequestId, BTreeSet<PersonId>> = ids.iter().map(|id| (*id, BTreeSet::new())).collect();
+            votes.extend(self.reader.approvers_of(ids).await?);
+            // Each person comes whole again: only what depended on votes is new.
+            let known: BTreeSet<GrantId> = outcome.due.iter().map(|d| d.grant).collect();
+            let settled = decide(snapshot, held, holdings, &votes);
+            outcome.due.extend(settled.due.into_iter().filter(|d| !known.contains(&d.grant)));
+        }
+        Ok(())
+    }
+
+    /// Who holds the groups whose holders may approve.
+    async fn approver_holdings(&self, snapshot: &Snapshot) -> Result<Holdings, StoreError> {
+        let groups = snapshot.policy.set().groups().values();
+        let words = groups.flat_map(|g| g.owner.iter().chain(g.rules.iter().flat_map(|r| &r.stages).flat_map(|s| s.from.iter().chain(&s.escalate))));
+        let named: BTreeSet<GroupId> = words.filter_map(|w| if let Who::Group(g) = w { Some(g.clone()) } else { None }).collect();
+        let mut found: HashMap<PersonId, BTreeSet<GroupId>> = HashMap::new();
+        if !named.is_empty() {
+            for grant in self.reader.live_grants_of_groups(named).await? {
+                found.entry(grant.person).or_default().insert(grant.group);
+            }
+        }
+        Ok(Arc::new(found))
+    }
+
+    /// Takes out what one change would end, when that is more than a person should have to confirm; answers the rest, and how
+    /// many wait.
+    async fn hold_back(&self, snapshot: &Snapshot, due: Vec<Due>, live: u64, directory_alone: bool) -> Result<(Vec<Due>, u64), StoreError> {
+        let newest = self.reader.newest_held_endings().await?;
+        let in_force = (snapshot.in_force.clone(), snapshot.directory.revision());
+        let covered = |group: &GroupId| newest.as_ref().is_some_and(|h| h.state == HeldState::Confirmed && h.confirmed_for.as_ref() == Some(&in_force) && h.of.counts.contains_key(group));
+        let (fresh, mut rest): (Vec<Due>, Vec<Due>) = due.into_iter().partition(|d| d.newly_ends && !covered(&d.group));
+        let mut counts: BTreeMap<GroupId, u64> = BTreeMap::new();
+        for due in &fresh {
+            *counts.entry(due.group.clone()).or_default() += 1;
+        }
+        let total = u64::try_from(fresh.len()).unwrap_or(u64::MAX);
+        let waiting = newest.filter(|h| h.state == HeldState::Waiting);
+        if total <= FEW || total as f64 <= self.share * live as f64 {
+            if let Some(waiting) = waiting {
+                let reason = "a later change ends fewer grants".to_owned();
+                self.act(Command::WithdrawEndings { held: waiting.seq, reason }).await?;
+            }
+            rest.extend(fresh);
+            return Ok((rest, 0));
+        }
+        if !waiting.as_ref().is_some_and(|w| tells(w, &counts, &in_force.0)) {
+            let author = if directory_alone { None } else { self.author(snapshot).await? };
+            let of = HeldChange { policy_revision: in_force.0, directory_revision: in_force.1, author, live, counts };
+            self.act(Command::HoldEndings { of }).await?;
+        }
+        Ok((rest, total))
+    }
+
+    /// Who made the policy in force, when a person here has the address of its commit.
+    async fn author(&self, snapshot: &Snapshot) -> Result<Option<PersonId>, StoreError> {
+        let load = self.ledger.last_policy_load().await?;
+        let Some(commit) = load.and_then(|l| l.commit).filter(|c| !c.author_email.is_empty()) else { return Ok(None) };
+        let has_it = |email: &String| email.eq_ignore_ascii_case(&commit.author_email);
+        Ok(snapshot.directory.people().values().find(|p| p.email.as_ref().is_some_and(has_it)).map(|p| p.id.clone()))
+    }
+
+    async fn act(&self, command: Command) -> Result<Option<Answer>, StoreError> {
+        let reply = self.ledger.act("reconsider", command).await.map_err(|e| StoreError(e.to_string()))?;
+        match reply.answer {
+            Ok(answer) => Ok(Some(answer)),
+            // Ended or changed meanwhile: the next pass looks again.
+            Err(refusal) => {
+                tracing::debug!(%refusal, "a grant was not decided again");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Sends what is due; answers how many changed.
+    async fn send(&self, due: Vec<Due>) -> Result<u64, StoreError> {
+        let mut changed = 0;
+        for some in due.chunks(AT_ONCE) {
+            let commands = some.iter().map(|d| self.act(Command::Reconsider { grant: d.grant, request: d.request }));
+            for answer in join_all(commands).await {
+                changed += u64::from(matches!(answer?, Some(Answer::Grant { .. })));
+            }
+        }
+        Ok(changed)
+    }
+}
+
+/// Whether what waits tells of these endings already.
+fn tells(waiting: &HeldEndings, counts: &BTreeMap<GroupId, u64>, policy: &Option<PolicyRevision>) -> bool {
+    waiting.of.policy_revision == *policy && counts.iter().all(|(group, n)| waiting.of.counts.get(group).is_some_and(|told| n <= told))
+}
+
+/// Decides the grants of whole people, ordered by person. Votes that are not known leave a grant open.
+fn decide(snapshot: &Snapshot, held: Vec<LiveGrant>, holdings: &Holdings, votes: &HashMap<RequestId, BTreeSet<PersonId>>) -> Outcome {
+    let mut outcome = Outcome { live: u64::try_from(held.len()).unwrap_or(u64::MAX), ..Outcome::default() };
+    let of_approver = |person: &PersonId| holdings.get(person).cloned().unwrap_or_default();
+    for of_person in held.chunk_by(|a, b| a.grant.person == b.grant.person) {
+        let all: Vec<_> = of_person.iter().map(|l| &l.grant).collect();
+        let mut is_open = false;
+        for live in of_person {
+            let votes = live.grant.request.and_then(|r| votes.get(&r));
+            let it = Reconsidered { grant: &live.grant, asked: live.asked.as_ref(), votes, held: &all, holdings: &of_approver };
+            let wanted = wanted(snapshot, it);
+            is_open |= wanted == Wanted::NeedsVotes;
+            if wanted.differs(&live.grant) {
+                outcome.due.push(Due {
+                    grant: live.grant.id,
+                    request: live.grant.request,
+                    group: live.grant.group.clone(),
+                    at_once: matches!(wanted, Wanted::EndsAtOnce(_)),
+                    newly_ends: wanted.newly_ends(&live.grant),
+                });
+            }
+        }
+        if is_open {
+            outcome.open.push(of_person.to_vec());
+        }
+    }
+    outcome
+}
