@@ -1,4 +1,4 @@
-//! `policy check`, `test`, `explain`, `scaffold`.
+//! `policy check`, `test`, `explain`, `schema`, `scaffold`.
 
 use std::{collections::BTreeSet, path::{Path, PathBuf}, sync::Arc};
 
@@ -49,6 +49,12 @@ pub enum PolicyCommand {
     Canary,
     /// Decide claims about all possible people. Exit 1 when one is refuted or not proven.
     Prove(super::policy_prove::Prove),
+    /// Print the JSON Schema of a kind of file, for editors.
+    Schema {
+        /// group, conflicts, roles or attributes.
+        #[arg(default_value = "group", value_parser = clap::builder::PossibleValuesParser::new(policy::schema::KINDS))]
+        kind: String,
+    },
     /// Write a starter policy for the groups of a Backstage catalogue.
     Scaffold {
         /// Catalogue file or folder.
@@ -102,13 +108,30 @@ pub(super) fn usable(context: &Context, folder: Option<PathBuf>, directory: &Dir
 
 /// Every problem, and what the set comes to.
 fn told(checked: &Checked, files: usize) -> String {
-    let mut text: Vec<String> = checked.problems.iter().map(render::text).collect();
+    // Notes wait until there is no error, so that they do not bury it.
+    let least = if checked.set.is_some() { Severity::Note } else { Severity::Warning };
+    let shown = checked.problems.iter().filter(|p| p.severity >= least);
+    let mut text: Vec<String> = shown.map(render::text).collect();
     let end = match &checked.set {
         Some(set) => format!("{} groups, {} guardrails in {files} files: revision {}", set.groups().len(), set.guardrails().len(), set.revision().short()),
+        None if checked.problems.iter().any(|p| p.severity == Severity::Note) => "the set cannot be used; notes are shown once it can".to_owned(),
         None => "the set cannot be used".to_owned(),
     };
     text.push(format!("{}; {end}", render::summary(&checked.problems)));
     text.join("\n\n")
+}
+
+/// The address of `policies/README.md`: in a pipeline of GitHub or GitLab where the commit's own is shown, else the path alone.
+fn docs() -> String {
+    let variables = |names: [&str; 3]| Some(names.map(|n| std::env::var(n).unwrap_or_default())).filter(|v| v.iter().all(|v| !v.is_empty()));
+    const FILE: &str = "policies/README.md";
+    if let Some([server, repository, commit]) = variables(["GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_SHA"]) {
+        return format!("{server}/{repository}/blob/{commit}/{FILE}");
+    }
+    match variables(["CI", "CI_PROJECT_URL", "CI_COMMIT_SHA"]) {
+        Some([_, project, commit]) => format!("{project}/-/blob/{commit}/{FILE}"),
+        None => FILE.to_owned(),
+    }
 }
 
 pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
@@ -116,11 +139,19 @@ pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
         PolicyCommand::Check { folder } => {
             let directory = people(context)?;
             let shown = folder.as_deref().map_or_else(|| context.settings.policy.source.clone(), |f| f.display().to_string());
-            let (checked, files) = checked(context, folder, &directory)?;
-            let value = serde_json::json!({ "problems": checked.problems, "revision": checked.set.as_ref().map(|s| s.revision()) });
+            let path = PathBuf::from(&shown);
+            if !path.exists() {
+                return Err(format!("there is no folder `{shown}`"));
+            }
+            // A folder that cannot be read is a problem like any other: a link, or a file of a hundred megabytes.
+            let (checked, files) = match checked(context, folder, &directory) {
+                Ok(checked) => checked,
+                Err(message) => (Checked { set: None, problems: vec![policy::codes::of_file("", "BP058", message, None)] }, 0),
+            };
+            let value = serde_json::json!({ "problems": formats::json(&checked.problems), "revision": checked.set.as_ref().map(|s| s.revision()) });
             match context.format {
                 Format::Github => super::say(&formats::github(&shown, &checked.problems)),
-                Format::Sarif => super::say(&formats::sarif(&shown, &checked.problems)),
+                Format::Sarif => super::say(&formats::sarif(&shown, &docs(), &checked.problems)),
                 _ => context.print(&value, || told(&checked, files)),
             }
             let broken = checked.problems.iter().any(|p| p.severity == Severity::Error);
@@ -129,6 +160,11 @@ pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
         PolicyCommand::Confirm { held, reason } => super::access::confirm_endings(context, held, &reason).await,
         PolicyCommand::Test { folder } => super::policy_test::run(context, folder),
         PolicyCommand::Rollback { revision } => super::policy_rollback::run(context, revision.as_deref()).await,
+        PolicyCommand::Schema { kind } => {
+            let schema = policy::schema::schema(&kind).ok_or_else(|| format!("there is no schema of `{kind}`"))?;
+            super::say(&serde_json::to_string_pretty(&schema).map_err(|e| e.to_string())?);
+            Ok(Done::Yes)
+        }
         PolicyCommand::Canary => canary(),
         PolicyCommand::Explain(asked) => super::policy_explain::run(context, &asked),
         PolicyCommand::Diff(arguments) => super::policy_diff::run(context, arguments).await,

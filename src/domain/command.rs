@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    access_change::Compared,
     actor::Actor,
     commit::Commit,
     decision::Decision,
@@ -144,6 +145,9 @@ pub enum Command {
         /// Which commit, when it came from git.
         #[serde(default)]
         commit: Option<Commit>,
+        /// Whom it gives and takes access: counts, and names by group; or why that is not known. None for a first policy.
+        #[serde(default)]
+        access: Option<Compared>,
         /// Path and bytes of every file.
         #[serde(skip)]
         files: BTreeMap<String, Vec<u8>>,

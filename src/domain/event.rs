@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
+    access_change::{AccessChange, GroupAccess},
     actor::Actor,
     commit::Commit,
     decision::Decision,
@@ -329,6 +330,9 @@ pub enum Change {
         /// Digits of the commit it was read from, when the source is a git repository. Its author is personal text.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         commit: Option<String>,
+        /// How many people gained and lost by it; none for a first policy, or when that was not worked out in time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        access: Option<AccessChange>,
     },
     /// A policy source could not be used; the last good set stays in force.
     #[serde(rename = "policy.load_failed")]
@@ -416,6 +420,9 @@ pub struct Personal {
     /// Who wrote the policy set, as its commit says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<Box<Commit>>,
+    /// Who gained and lost by a load of policy, by group.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub access: Vec<GroupAccess>,
     /// The person as the directory now has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<Box<Person>>,

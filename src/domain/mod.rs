@@ -4,6 +4,7 @@
 //! no clock and draws no random number. Values that exist here are valid: they are parsed at the door ([`id`],
 //! [`duration`]) and cannot be built otherwise.
 
+pub mod access_change;
 pub mod actor;
 pub mod adoption;
 pub mod command;

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
+    /// Worth knowing.
+    Note,
     /// The set loads.
     Warning,
     /// The set does not load.
@@ -35,4 +37,11 @@ pub struct Problem {
     pub help: Option<String>,
     /// The source line, empty when there is none.
     pub source_line: String,
+}
+
+impl Problem {
+    /// Where its code is explained, relative to the repository that holds the policy folder.
+    pub fn link(&self) -> String {
+        format!("policies/README.md#{}", self.code.to_lowercase())
+    }
 }

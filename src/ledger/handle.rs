@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::{LedgerError, Limits, Reply, Snapshot, source::SourceWatch, thread};
 use crate::{
     domain::{
+        access_change::Compared,
         actor::Actor,
         command::{Command, Envelope},
         commit::Commit,
@@ -160,10 +161,11 @@ impl Ledger {
     /// As [`Ledger::execute`].
     pub async fn load_policy(&self, actor: Actor, set: Arc<PolicySet>, files: PolicyFiles, source: String) -> Result<Reply, LedgerError> {
         let parent = self.revision();
-        self.load_policy_over(parent, actor, set, files, (source, None)).await
+        self.load_policy_over(parent, actor, set, files, (source, None), None).await
     }
 
-    /// The same, by compare and set on the revision that the caller saw in force, with the commit it was read from.
+    /// The same, by compare and set on the revision that the caller saw in force, with the commit it was read from and whom it
+    /// gives and takes access.
     ///
     /// # Errors
     /// As [`Ledger::execute`].
@@ -174,8 +176,9 @@ impl Ledger {
         set: Arc<PolicySet>,
         files: PolicyFiles,
         (source, commit): (String, Option<Commit>),
+        access: Option<Compared>,
     ) -> Result<Reply, LedgerError> {
-        let command = Command::LoadPolicy { revision: set.revision().clone(), parent, source, commit, files };
+        let command = Command::LoadPolicy { revision: set.revision().clone(), parent, source, commit, access, files };
         self.send(Envelope { id: CommandId(fresh_id()), actor, command, idempotency: None }, Some(set)).await
     }
 

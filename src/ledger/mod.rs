@@ -15,6 +15,7 @@ mod batch;
 pub mod decide;
 pub mod encode;
 mod handle;
+mod holdings;
 mod needs;
 mod preview;
 pub mod project;

@@ -1,14 +1,13 @@
 //! Cedar: the schema, conditions and guardrails, compiled; `evaluate` puts them to people. No other room sees these types.
 
-use std::{collections::BTreeSet, ops::Range, str::FromStr};
+use std::{ops::Range, str::FromStr};
 
-use cedar_policy::{Effect, Expression, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{Expression, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use miette::Diagnostic;
 
-use super::reader::Reader;
+use super::{lengths::{self, Lengths}, reader::{Reader, nearest}};
 use crate::domain::{
-    group::{AttributeType, AttributeTypes, Guardrail},
-    id::GroupId,
+    group::{AttributeType, AttributeTypes},
 };
 
 /// Attributes that every person has; declared ones may not use these names.
@@ -46,8 +45,13 @@ pub(super) fn schema(attributes: &AttributeTypes) -> Option<Schema> {
     Schema::from_cedarschema_str(&text).ok().map(|(schema, _)| schema)
 }
 
+/// What checks conditions and guardrails against it: made once a set, since it holds the whole schema.
+pub(super) fn validator(attributes: &AttributeTypes) -> Option<Validator> {
+    schema(attributes).map(Validator::new)
+}
+
 /// Why a text is not parsed at all, if it is not.
-fn too_much(text: &str) -> Option<(Range<usize>, String)> {
+pub(super) fn too_much(text: &str) -> Option<(Range<usize>, String)> {
     if text.len() > MAX_BYTES {
         return Some((0..1, format!("this is {} bytes long; at most {MAX_BYTES} are read", text.len())));
     }
@@ -102,14 +106,40 @@ fn too_much(text: &str) -> Option<(Range<usize>, String)> {
     None
 }
 
-fn place(error: &dyn Diagnostic) -> Option<Range<usize>> {
+pub(super) fn place(error: &dyn Diagnostic) -> Option<Range<usize>> {
     let label = error.labels()?.next()?;
     Some(label.offset()..label.offset() + label.len())
 }
 
-fn told(error: &dyn Diagnostic) -> (String, Option<String>) {
+pub(super) fn told(error: &dyn Diagnostic) -> (String, Option<String>) {
     let message = error.to_string().replace('\n', ", ");
     (message, error.help().map(|h| h.to_string()))
+}
+
+/// What the validator says, in the words of policy files.
+pub(super) fn plain_words(message: &str, help: Option<String>) -> (String, Option<String>) {
+    const OPTIONAL: &str = "unable to guarantee safety of access to optional attribute `";
+    match message.strip_prefix(OPTIONAL).and_then(|rest| rest.split_once('`')) {
+        Some((name, _)) => (format!("some people have no `{name}`"), Some(format!("ask for it first: principal has {name} && principal.{name} ..."))),
+        None => unknown_attribute(message, help.as_deref()).unwrap_or_else(|| (message.to_owned(), help)),
+    }
+}
+
+/// "attribute `x` on entity type `Person` not found".
+fn unknown_attribute(message: &str, help: Option<&str>) -> Option<(String, Option<String>)> {
+    let (name, rest) = message.strip_prefix("attribute `")?.split_once('`')?;
+    let person = rest.contains("`Person`");
+    if !person && !rest.contains("`Group`") {
+        return None;
+    }
+    // The validator suggests the nearest, however far.
+    let near = help.and_then(|h| h.strip_prefix("did you mean `")?.split_once('`')).and_then(|(word, _)| nearest(name, [word]));
+    let help = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if person => format!("people have {}; declare `{name}` in attributes.toml with its type", BUILT_IN.join(", ")),
+        None => "groups have id, sensitivity, tags, owner".to_owned(),
+    };
+    Some((format!("{} have no attribute `{name}`", if person { "people" } else { "groups" }), Some(help)))
 }
 
 /// A condition, compiled, with its top-level conjuncts for saying which of them failed.
@@ -117,15 +147,17 @@ fn told(error: &dyn Diagnostic) -> (String, Option<String>) {
 pub(super) struct Condition {
     pub whole: Expression,
     pub parts: Vec<(String, Expression)>,
+    /// Which lengths of time it lets anybody ask for, as far as its conjuncts say so.
+    pub lengths: Lengths,
 }
 
 /// Compiles a `when` that stands at `at` in the reader's file. It is parsed alone, as one expression, so nothing in it can
 /// close a brace or begin another policy; only then is a policy made around it, and only to check its types.
-pub(super) fn condition(reader: &mut Reader<'_>, text: &str, at: &Range<usize>, schema: &Schema) -> Option<Condition> {
+pub(super) fn condition(reader: &mut Reader<'_>, text: &str, at: &Range<usize>, validator: &Validator) -> Option<Condition> {
     let within = |inner: Range<usize>| inner_span(reader.text, at, text, inner);
     if let Some((inner, message)) = too_much(text) {
         let span = within(inner);
-        reader.error(span, "BP031", message, Some("write a shorter condition, or two rules".to_owned()));
+        reader.tell(span, "BP031", message, Some("write a shorter condition, or two rules".to_owned()));
         return None;
     }
     let whole = match Expression::from_str(text) {
@@ -135,24 +167,28 @@ pub(super) fn condition(reader: &mut Reader<'_>, text: &str, at: &Range<usize>, 
             let (message, help) = first.map_or_else(|| told(&errors), |e| told(e));
             let span = within(first.and_then(|e| place(e)).unwrap_or(0..text.len()));
             let help = help.or_else(|| Some("`when` is one Cedar expression, like principal.employment == \"permanent\"".to_owned()));
-            reader.error(span, "BP030", format!("the condition cannot be read: {message}"), help);
+            reader.tell(span, "BP030", format!("the condition cannot be read: {message}"), help);
             return None;
         }
     };
     const BEFORE: &str = "permit (principal, action, resource) when {\n";
-    let policy = Policy::parse(Some(PolicyId::new("when")), format!("{BEFORE}{text}\n}};")).ok()?;
-    let policies = PolicySet::from_policies([policy]).ok()?;
-    let outcome = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
+    let parsed = Policy::parse(Some(PolicyId::new("when")), format!("{BEFORE}{text}\n}};")).ok();
+    let lengths = parsed.as_ref().and_then(|p| p.to_json().ok()).map_or_else(Lengths::default, |json| lengths::read(&json));
+    let Some(policies) = parsed.and_then(|policy| PolicySet::from_policies([policy]).ok()) else {
+        reader.tell(at.clone(), "BP030", "the condition cannot be read as part of a rule", None);
+        return None;
+    };
+    let outcome = validator.validate(&policies, ValidationMode::Strict);
     let mut sound = true;
     for error in outcome.validation_errors() {
         sound = false;
         let (message, help) = told(error);
-        let message = message.replace("for policy `when`, ", "");
+        let (message, help) = plain_words(&message.replace("for policy `when`, ", ""), help);
         let span = place(error).map_or(0..text.len(), |r| r.start.saturating_sub(BEFORE.len())..r.end.saturating_sub(BEFORE.len()));
         let span = within(span);
-        reader.error(span, "BP032", format!("the condition does not fit the schema: {message}"), help);
+        reader.tell(span, "BP032", format!("the condition does not fit the schema: {message}"), help);
     }
-    sound.then(|| Condition { whole, parts: parts_of(text) })
+    sound.then(|| Condition { whole, parts: parts_of(text), lengths })
 }
 
 fn parts_of(text: &str) -> Vec<(String, Expression)> {
@@ -164,7 +200,7 @@ pub(super) fn checked_condition(text: &str) -> Option<Condition> {
     if too_much(text).is_some() {
         return None;
     }
-    Some(Condition { whole: Expression::from_str(text).ok()?, parts: Vec::new() })
+    Some(Condition { whole: Expression::from_str(text).ok()?, parts: Vec::new(), lengths: Lengths::default() })
 }
 
 /// The same with its conjuncts, for saying which of them failed.
@@ -205,98 +241,4 @@ fn conjuncts(text: &str) -> Vec<&str> {
     parts.extend(text.get(from..));
     let parts: Vec<&str> = parts.into_iter().map(str::trim).collect();
     if parts.iter().any(|p| p.starts_with("if ")) { vec![text] } else { parts }
-}
-
-/// The guardrails of one file.
-pub(super) fn guardrails(reader: &mut Reader<'_>, schema: &Schema, groups: &BTreeSet<GroupId>) -> Vec<(Guardrail, Policy)> {
-    if let Some((span, message)) = too_much(reader.text) {
-        reader.error(span, "BP031", message, Some("split the file".to_owned()));
-        return Vec::new();
-    }
-    let policies = match PolicySet::from_str(reader.text) {
-        Ok(policies) => policies,
-        Err(errors) => {
-            for error in errors.iter() {
-                let (message, help) = told(error);
-                reader.error(place(error).unwrap_or(0..1), "BP040", format!("the guardrail cannot be read: {message}"), help);
-            }
-            return Vec::new();
-        }
-    };
-    let mut found = Vec::new();
-    for policy in policies.policies() {
-        let source = policy.to_string();
-        let start = reader.text.find(&source).unwrap_or(0);
-        let head = start..start + source.lines().next().map_or(1, str::len);
-        if policy.effect() != Effect::Forbid {
-            reader.error(head.clone(), "BP041", "a guardrail may only `forbid`", Some("what is allowed is said by the rules of groups".to_owned()));
-        }
-        let unscoped = source.split_whitespace().collect::<String>().contains("(principal,action,resource)");
-        if !unscoped {
-            let help = "write `forbid (principal, action, resource)` and put the condition into `when`, so that it covers every way of asking".to_owned();
-            reader.error(head.clone(), "BP042", "a guardrail must not be scoped", help);
-        }
-        let Some(id) = policy.annotation("id").filter(|id| !id.is_empty()).map(str::to_owned) else {
-            reader.error(head, "BP043", "`@id` is missing", Some("give it a name that decisions cite, like @id(\"contractors-never-restricted\")".to_owned()));
-            continue;
-        };
-        let Some(reason) = policy.annotation("reason").filter(|r| !r.is_empty()).map(str::to_owned) else {
-            reader.error(head, "BP044", format!("`@reason` of `{id}` is missing"), Some("say why, for the people it stops".to_owned()));
-            continue;
-        };
-        if let Ok(json) = policy.to_json() {
-            for name in groups_named(&json) {
-                if !groups.iter().any(|g| g.as_str() == name) {
-                    let span = reader.text.get(start..).and_then(|t| t.find(&format!("\"{name}\""))).map_or(head.clone(), |o| start + o..start + o + name.len() + 2);
-                    let near = super::reader::nearest(&name, groups.iter().map(GroupId::as_str)).map(|n| format!("did you mean `{n}`?"));
-                    reader.error(span, "BP045", format!("there is no group `{name}`"), near);
-                }
-            }
-        }
-        let fix = policy.annotation("fix").map(str::to_owned);
-        let line = reader.line_of(start);
-        let renamed = policy.new_id(PolicyId::new(&id));
-        let single = PolicySet::from_policies([renamed.clone()]).unwrap_or_default();
-        for error in Validator::new(schema.clone()).validate(&single, ValidationMode::Strict).validation_errors() {
-            let (message, help) = told(error);
-            let message = message.replace(&format!("for policy `{id}`, "), "");
-            reader.error(place(error).unwrap_or(head.clone()), "BP046", format!("`{id}` does not fit the schema: {message}"), help);
-        }
-        found.push((Guardrail { id, reason, fix, source, file: reader.file.to_owned(), line }, renamed));
-    }
-    found.sort_by_key(|(g, _)| g.line);
-    found
-}
-
-/// Names of groups in `context.holds.contains("x")` and `resource.id == "x"`.
-fn groups_named(json: &serde_json::Value) -> Vec<String> {
-    let is = |value: &serde_json::Value, var: &str, attr: &str| {
-        value.pointer("/./left/Var").and_then(|v| v.as_str()) == Some(var) && value.pointer("/./attr").and_then(|v| v.as_str()) == Some(attr)
-    };
-    let text = |value: &serde_json::Value| value.get("Value").and_then(|v| v.as_str()).map(str::to_owned);
-    let mut found = Vec::new();
-    let mut open = vec![json];
-    while let Some(value) = open.pop() {
-        if let Some(call) = value.get("contains")
-            && let (Some(left), Some(right)) = (call.get("left"), call.get("right"))
-            && is(left, "context", "holds")
-        {
-            found.extend(text(right));
-        }
-        if let Some(equal) = value.get("==")
-            && let (Some(left), Some(right)) = (equal.get("left"), equal.get("right"))
-        {
-            if is(left, "resource", "id") {
-                found.extend(text(right));
-            } else if is(right, "resource", "id") {
-                found.extend(text(left));
-            }
-        }
-        match value {
-            serde_json::Value::Array(items) => open.extend(items),
-            serde_json::Value::Object(fields) => open.extend(fields.values()),
-            _ => {}
-        }
-    }
-    found
 }

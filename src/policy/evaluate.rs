@@ -72,14 +72,7 @@ impl Facts {
             }
         }
         for g in groups.values() {
-            let owners: Vec<String> = g.owner.iter().map(ToString::to_string).collect();
-            let attributes = [
-                ("id", RestrictedExpression::new_string(g.id.to_string())),
-                ("sensitivity", RestrictedExpression::new_string(g.sensitivity.as_str().to_owned())),
-                ("tags", texts(g.tags.iter().map(String::as_str))),
-                ("owner", texts(owners.iter().map(String::as_str))),
-            ];
-            entities.push(Entity::new(uid(&group, g.id.as_str()), named(attributes), HashSet::new()).ok()?);
+            entities.push(resource(&group, g)?);
         }
         let entities = Entities::from_entities(entities, None).ok()?;
         let conditions = groups.values().flat_map(|g| &g.rules).filter_map(|r| r.when.as_deref());
@@ -148,6 +141,18 @@ fn datetime(at: Time) -> RestrictedExpression {
 
 fn named<const N: usize>(pairs: [(&str, RestrictedExpression); N]) -> std::collections::HashMap<String, RestrictedExpression> {
     pairs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()
+}
+
+/// A group as guardrails read it.
+pub(super) fn resource(kind: &EntityTypeName, g: &Group) -> Option<Entity> {
+    let owners: Vec<String> = g.owner.iter().map(ToString::to_string).collect();
+    let attributes = [
+        ("id", RestrictedExpression::new_string(g.id.to_string())),
+        ("sensitivity", RestrictedExpression::new_string(g.sensitivity.as_str().to_owned())),
+        ("tags", texts(g.tags.iter().map(String::as_str))),
+        ("owner", texts(owners.iter().map(String::as_str))),
+    ];
+    Entity::new(uid(kind, g.id.as_str()), named(attributes), HashSet::new()).ok()
 }
 
 fn principal(kind: &EntityTypeName, subject: Subject<'_>) -> Option<Entity> {

@@ -44,7 +44,7 @@ pub fn read(files: &PolicyFiles, set: &PolicySet) -> (Vec<Case>, Vec<Problem>) {
         let thread = std::thread::Builder::new().stack_size(super::PARSING_STACK).spawn_scoped(scope, || read_here(files, set));
         let failed = || {
             let mut reader = Reader::new("tests", "");
-            reader.error(0..0, "BP059", "the fixture files could not be read: a parser failed, or no thread could be had", None);
+            reader.tell(0..0, "BP059", "the fixture files could not be read: a parser failed, or no thread could be had", None);
             (Vec::new(), reader.problems)
         };
         thread.map(std::thread::ScopedJoinHandle::join).map_or_else(|_| failed(), |read| read.unwrap_or_else(|_| failed()))
@@ -63,7 +63,7 @@ fn read_here(files: &PolicyFiles, set: &PolicySet) -> (Vec<Case>, Vec<Problem>) 
                 let Some(case) = read_case(&mut reader, entry, &at, set) else { continue };
                 if let Some(twin) = cases.iter().find(|c| c.name == case.name) {
                     let message = format!("the case \"{}\" is also in `{}`, line {}", case.name, twin.file, twin.example.line);
-                    reader.error(at, "BP190", message, Some("failures name the case: give each its own name".to_owned()));
+                    reader.tell(at, "BP190", message, Some("failures name the case: give each its own name".to_owned()));
                 }
                 cases.push(case);
             }
@@ -94,7 +94,7 @@ fn read_case(reader: &mut Reader<'_>, entry: &Table<'_>, at: &Range<usize>, set:
     let guardrail = reader.text(entry, "guardrail");
     let reasons = reader.texts(entry, "reason").unwrap_or_default();
     for (_, span) in reasons.iter().filter(|(text, _)| text.trim().is_empty()) {
-        reader.error(span.clone(), "BP005", "`reason` is empty", Some("an empty text is in every explanation; write a part of a sentence".to_owned()));
+        reader.tell(span.clone(), "BP005", "`reason` is empty", Some("an empty text is in every explanation; write a part of a sentence".to_owned()));
     }
     let asked_at = reader.parsed::<Time>(entry, "at").map(|(at, _)| at);
     let justified = reader.text(entry, "justification").is_some();
@@ -102,7 +102,7 @@ fn read_case(reader: &mut Reader<'_>, entry: &Table<'_>, at: &Range<usize>, set:
     for (id, at) in holds.iter().chain(&group) {
         if set.group(id.as_str()).is_none() {
             let near = set.nearest_group(id.as_str()).map(|n| format!("did you mean `{n}`?"));
-            reader.error(at.clone(), "BP191", format!("there is no group `{id}`"), near);
+            reader.tell(at.clone(), "BP191", format!("there is no group `{id}`"), near);
         }
     }
     let found = group.as_ref().and_then(|(id, _)| set.group(id.as_str()));
@@ -111,11 +111,11 @@ fn read_case(reader: &mut Reader<'_>, entry: &Table<'_>, at: &Range<usize>, set:
     {
         let near = nearest(name, group.rules.iter().map(|r| r.name.as_str()));
         let near = near.or(group.rules.first().map(|r| r.name.as_str())).map(|n| format!("it has \"{n}\""));
-        reader.error(at.clone(), "BP192", format!("`{}` has no rule \"{name}\"", group.id), near);
+        reader.tell(at.clone(), "BP192", format!("`{}` has no rule \"{name}\"", group.id), near);
     }
     if let Some((id, at)) = guardrail.as_ref().filter(|(id, _)| !id.starts_with("conflict:") && !set.guardrails().iter().any(|g| g.id == *id)) {
         let near = nearest(id, set.guardrails().iter().map(|g| g.id.as_str())).map(|n| format!("did you mean `{n}`?"));
-        reader.error(at.clone(), "BP193", format!("there is no guardrail `{id}`"), near);
+        reader.tell(at.clone(), "BP193", format!("there is no guardrail `{id}`"), near);
     }
     let ((name, _), (group, _), (duration, _), expect) = (name?, group?, duration?, expect?);
     let example = Example {
@@ -143,7 +143,7 @@ pub(super) fn facts(reader: &mut Reader<'_>, entry: &Table<'_>) -> BTreeMap<Stri
             }
             None => {
                 let help = "expected a text, a whole number, true, false or a list of texts".to_owned();
-                reader.error(value.span(), "BP003", format!("`{}` is no fact of a person", key.get_ref()), Some(help));
+                reader.tell(value.span(), "BP003", format!("`{}` is no fact of a person", key.get_ref()), Some(help));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::codes::{CODES, Code};
 use crate::domain::problem::{Problem, Severity};
 
 /// Where a problem's file lies, seen from where the check was started.
@@ -26,24 +27,53 @@ pub fn github(folder: &str, problems: &[Problem]) -> String {
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
     let line = |p: &Problem| {
-        let word = if p.severity == Severity::Error { "error" } else { "warning" };
+        let word = match p.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "notice",
+        };
         // An annotation ends on its last character, a problem behind it; over several lines GitHub takes no columns.
         let columns = if p.end_line == p.line { format!(",col={},endColumn={}", p.column, p.end_column.saturating_sub(1).max(p.column)) } else { String::new() };
-        format!("::{word} file={},line={},endLine={}{columns},title={}::{}", property(&path(folder, p)), p.line, p.end_line, property(&p.code), data(&message(p)))
+        format!("::{word} file={},line={},endLine={}{columns},title={}::{}", property(&path(folder, p)), p.line, p.end_line, property(&p.code), data(&format!("{} ({})", message(p), p.link())))
     };
     problems.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// A SARIF log with one run. `folder` stands before every file; columns count Unicode code points.
-pub fn sarif(folder: &str, problems: &[Problem]) -> Value {
-    let mut codes: Vec<&str> = problems.iter().map(|p| p.code.as_str()).collect();
-    codes.sort_unstable();
-    codes.dedup();
-    let rules: Vec<Value> = codes.iter().map(|code| json!({ "id": code, "help": { "text": format!("{code} is explained in policies/README.md, section \"Problems and their codes\".") } })).collect();
+fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    }
+}
+
+/// Where a code is explained: `docs` is the address of `policies/README.md`.
+fn explained(docs: &str, code: &str) -> String {
+    format!("{docs}#{}", code.to_lowercase())
+}
+
+/// A code as SARIF tells of its rules.
+fn rule(docs: &str, code: &Code) -> Value {
+    let link = explained(docs, code.id);
+    json!({
+        "id": code.id,
+        "shortDescription": { "text": code.title },
+        "fullDescription": { "text": format!("{}: {}", code.title, code.help) },
+        "helpUri": link,
+        "help": { "text": code.help, "markdown": format!("{} ([{}]({link}))", code.help, code.id) },
+        "defaultConfiguration": { "level": level(code.severity) },
+    })
+}
+
+/// A SARIF log with one run. `folder` stands before every file; columns count Unicode code points. `docs` is the address of
+/// `policies/README.md`, an absolute URI where there is one.
+pub fn sarif(folder: &str, docs: &str, problems: &[Problem]) -> Value {
+    let rules: Vec<Value> = CODES.iter().map(|code| rule(docs, code)).collect();
     let result = |p: &Problem| {
         json!({
             "ruleId": p.code,
-            "level": if p.severity == Severity::Error { "error" } else { "warning" },
+            "ruleIndex": CODES.iter().position(|c| c.id == p.code),
+            "level": level(p.severity),
             "message": { "text": message(p) },
             "locations": [{ "physicalLocation": {
                 "artifactLocation": { "uri": uri(&path(folder, p)) },
@@ -53,6 +83,7 @@ pub fn sarif(folder: &str, problems: &[Problem]) -> Value {
     };
     let results: Vec<Value> = problems.iter().map(result).collect();
     json!({
+        "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
         "version": "2.1.0",
         "runs": [{
             "tool": { "driver": { "name": "bandpass", "version": env!("CARGO_PKG_VERSION"), "rules": rules } },
@@ -60,6 +91,18 @@ pub fn sarif(folder: &str, problems: &[Problem]) -> Value {
             "results": results
         }]
     })
+}
+
+/// The problems for programs, each with where its code is explained.
+pub fn json(problems: &[Problem]) -> Value {
+    let one = |p: &Problem| {
+        let mut value = serde_json::to_value(p).unwrap_or_default();
+        if let Some(fields) = value.as_object_mut() {
+            fields.insert("see".to_owned(), p.link().into());
+        }
+        value
+    };
+    problems.iter().map(one).collect()
 }
 
 /// A relative reference (RFC 3986): whatever is not plain is escaped.
@@ -90,14 +133,17 @@ mod tests {
     #[test]
     fn an_annotation_is_one_line_and_nothing_in_it_ends_it() {
         let told = github("policies/", &[problem()]);
-        assert_eq!(told, "::error file=policies/a b.toml,line=3,endLine=3,col=8,endColumn=11,title=BP002::unknown key `a%25b`%0Ahere: did you mean `ab`?".replace("policies/", "policies/groups/"));
+        assert_eq!(told, "::error file=policies/a b.toml,line=3,endLine=3,col=8,endColumn=11,title=BP002::unknown key `a%25b`%0Ahere: did you mean `ab`? (policies/README.md#bp002)".replace("file=policies/", "file=policies/groups/"));
     }
 
     #[test]
     fn sarif_names_rule_place_and_file() {
-        let log = sarif(".", &[problem(), problem()]);
+        let log = sarif(".", "https://forge.example/README.md", &[problem(), problem()]);
         let run = &log["runs"][0];
-        assert_eq!(run["tool"]["driver"]["rules"].as_array().unwrap().len(), 1);
+        let index = usize::try_from(run["results"][1]["ruleIndex"].as_u64().unwrap()).unwrap();
+        let rule = &run["tool"]["driver"]["rules"][index];
+        assert_eq!((&rule["id"], &rule["helpUri"]), (&"BP002".into(), &"https://forge.example/README.md#bp002".into()));
+        assert!(rule["help"]["text"].as_str().unwrap().len() > 10);
         let result = &run["results"][1];
         assert_eq!(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "groups/a%20b.toml");
         assert_eq!(result["locations"][0]["physicalLocation"]["region"]["endColumn"], 12);

@@ -5,6 +5,7 @@
 //! [`Engine::decide`] is a pure function of an [`Inquiry`](crate::domain::decision::Inquiry).
 
 mod cedar;
+pub mod codes;
 mod compile;
 mod decide;
 pub mod diff;
@@ -14,11 +15,16 @@ pub mod explain;
 pub mod fixture;
 pub mod formats;
 mod group_file;
+mod guardrails;
+mod lengths;
+mod lint;
 pub mod names;
+mod unknown;
 pub mod prove;
 mod reader;
 pub mod render;
 pub mod scaffold;
+pub mod schema;
 pub mod standing;
 pub mod suggest;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::ops::Range;
 use toml::{Spanned, de::{DeTable, DeValue}};
 
 pub(super) use crate::domain::nearest::nearest;
+use super::codes;
 use crate::domain::problem::{Problem, Severity};
 
 /// A table with the spans of its keys and values.
@@ -12,54 +13,71 @@ pub(super) type Table<'t> = DeTable<'t>;
 /// A value with its span.
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 
+/// The most errors, and the most warnings and notes, that are told of one file.
+const MOST_TOLD: usize = 100;
+
 /// One file being read, and what is wrong with it so far.
 pub(super) struct Reader<'f> {
     pub file: &'f str,
     pub text: &'f str,
     pub problems: Vec<Problem>,
+    /// Where lines begin.
+    lines: Vec<usize>,
 }
 
 impl<'f> Reader<'f> {
     pub fn new(file: &'f str, text: &'f str) -> Self {
-        Self { file, text, problems: Vec::new() }
+        let lines = std::iter::once(0).chain(text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1)).collect();
+        Self { file, text, problems: Vec::new(), lines }
     }
 
-    fn tell(&mut self, severity: Severity, at: Range<usize>, code: &str, message: String, help: Option<String>) {
-        let place = |offset: usize| {
-            let before = self.text.get(..offset.min(self.text.len())).unwrap_or(self.text);
-            let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
-            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-            (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
+    /// Tells a problem. How severe it is, and what to do where nothing more exact is said, stands in the table of codes.
+    pub fn tell(&mut self, at: Range<usize>, id: &'static str, message: impl Into<String>, help: impl Into<Option<String>>) {
+        let found = codes::code(id);
+        let severity = found.map_or(Severity::Error, |c| c.severity);
+        let told = self.problems.iter().filter(|p| (p.severity == Severity::Error) == (severity == Severity::Error)).count();
+        let told_all = told >= MOST_TOLD;
+        if told_all && self.problems.iter().any(|p| p.code == "BP018") {
+            return;
+        }
+        let (id, severity, message, help) = match told_all {
+            true => ("BP018", Severity::Note, format!("more than {MOST_TOLD} problems in this file: the rest is not told"), codes::code("BP018").map(|c| c.help.to_owned())),
+            false => (id, severity, message.into(), help.into().or_else(|| found.map(|c| c.help.to_owned()))),
         };
-        let ((line, column), (end_line, end_column)) = (place(at.start), place(at.end.max(at.start)));
-        let source_line = self.text.lines().nth(usize::try_from(line).unwrap_or(1).saturating_sub(1)).unwrap_or_default().to_owned();
-        self.problems.push(Problem {
-            file: self.file.to_owned(),
-            line,
-            column,
-            end_line,
-            end_column,
-            code: code.to_owned(),
-            severity,
-            message,
-            help,
-            source_line,
-        });
+        let ((line, column), (end_line, end_column)) = (self.place(at.start), self.place(at.end.max(at.start)));
+        let source_line = self.line(line).to_owned();
+        self.problems.push(Problem { file: self.file.to_owned(), line, column, end_line, end_column, code: id.to_owned(), severity, message, help, source_line });
     }
 
-    pub fn error(&mut self, at: Range<usize>, code: &str, message: impl Into<String>, help: impl Into<Option<String>>) {
-        self.tell(Severity::Error, at, code, message.into(), help.into());
+    /// Line and column of an offset, from 1, columns in characters.
+    fn place(&self, offset: usize) -> (u32, u32) {
+        let line = self.line_of(offset);
+        let start = self.lines.get(usize::try_from(line).unwrap_or(1).saturating_sub(1)).copied().unwrap_or(0);
+        let column = self.text.get(start..offset.min(self.text.len())).unwrap_or_default().chars().count() + 1;
+        (line, u32::try_from(column).unwrap_or(u32::MAX))
     }
 
-    pub fn warning(&mut self, at: Range<usize>, code: &str, message: impl Into<String>, help: impl Into<Option<String>>) {
-        self.tell(Severity::Warning, at, code, message.into(), help.into());
+    fn line(&self, line: u32) -> &'f str {
+        let at = usize::try_from(line).unwrap_or(1).saturating_sub(1);
+        let start = self.lines.get(at).copied().unwrap_or(self.text.len());
+        self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default()
+    }
+
+    /// Where a line lies, without its end.
+    pub fn span_of_line(&self, line: u32) -> Range<usize> {
+        let start = self.lines.get(usize::try_from(line).unwrap_or(1).saturating_sub(1)).copied().unwrap_or(self.text.len());
+        start..start + self.line(line).len()
     }
 
     /// Parses the file, telling every syntax error.
     pub fn parse(&mut self) -> Option<Spanned<Table<'f>>> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
         for error in &errors {
-            self.error(error.span().unwrap_or(0..0), "BP001", error.message().replace('\n', ", "), None);
+            let at = error.span().unwrap_or(0..0);
+            match error.message() {
+                m if m.contains("recursion depth") => self.tell(at, "BP015", "brackets or dotted names are nested too deeply here", None),
+                m => self.tell(at, "BP001", m.replace('\n', ", "), None),
+            }
         }
         errors.is_empty().then_some(table)
     }
@@ -73,13 +91,13 @@ impl<'f> Reader<'f> {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("known here: {}", known.join(", ")),
                 };
-                self.error(key.span(), "BP002", format!("unknown key `{name}`"), help);
+                self.tell(key.span(), "BP002", format!("unknown key `{name}`"), help);
             }
         }
     }
 
     fn wrong_type(&mut self, value: &Value<'_>, name: &str, expected: &str) {
-        self.error(value.span(), "BP003", format!("`{name}` is {}", kind(value.get_ref())), Some(format!("expected {expected}")));
+        self.tell(value.span(), "BP003", format!("`{name}` is {}", kind(value.get_ref())), Some(format!("expected {expected}")));
     }
 
     pub fn get<'t, 'd>(&self, table: &'t Table<'d>, name: &str) -> Option<&'t Value<'d>> {
@@ -101,7 +119,7 @@ impl<'f> Reader<'f> {
     /// A text that must be there.
     pub fn required(&mut self, table: &Table<'_>, name: &str, at: Range<usize>, what: &str) -> Option<(String, Range<usize>)> {
         if self.get(table, name).is_none() {
-            self.error(at, "BP004", format!("`{name}` is missing"), Some(what.to_owned()));
+            self.tell(at, "BP004", format!("`{name}` is missing"), Some(what.to_owned()));
             return None;
         }
         self.text(table, name)
@@ -117,7 +135,7 @@ impl<'f> Reader<'f> {
         match text.parse() {
             Ok(value) => Some((value, at)),
             Err(error) => {
-                self.error(at, "BP005", format!("`{name}`: {error}"), None);
+                self.tell(at, "BP005", format!("`{name}`: {error}"), meant(&text));
                 None
             }
         }
@@ -156,7 +174,7 @@ impl<'f> Reader<'f> {
         for (text, at) in texts {
             match text.parse() {
                 Ok(value) => found.push((value, at)),
-                Err(error) => self.error(at, "BP005", format!("`{name}`: {error}"), None),
+                Err(error) => self.tell(at, "BP005", format!("`{name}`: {error}"), meant(&text)),
             }
         }
         Some(found)
@@ -206,9 +224,30 @@ impl<'f> Reader<'f> {
 
     /// The line of an offset, from 1.
     pub fn line_of(&self, offset: usize) -> u32 {
-        let before = self.text.get(..offset.min(self.text.len())).unwrap_or(self.text);
-        u32::try_from(before.bytes().filter(|b| *b == b'\n').count() + 1).unwrap_or(u32::MAX)
+        u32::try_from(self.lines.partition_point(|start| *start <= offset)).unwrap_or(u32::MAX)
     }
+}
+
+/// What somebody meant by a text that cannot be read: a length of time in words, or a misspelt word for people.
+fn meant(text: &str) -> Option<String> {
+    let told = |meant: String| Some(format!("did you mean `{meant}`?"));
+    if let Some((kind, id)) = text.split_once(':') {
+        let near = nearest(kind.trim(), ["person", "team", "group"])?;
+        return told(format!("{near}:{}", id.trim()));
+    }
+    let digits: String = text.trim().chars().take_while(char::is_ascii_digit).collect();
+    let unit = text.trim().get(digits.len()..).unwrap_or_default().trim().to_lowercase();
+    let days = |n: u32, each: u32| n.checked_mul(each).map(|n| format!("{n}d"));
+    let length = digits.parse::<u32>().ok().and_then(|n| match unit.as_str() {
+        "min" | "mins" | "minute" | "minutes" => Some(format!("{n}m")),
+        "hour" | "hours" | "hr" | "hrs" => Some(format!("{n}h")),
+        "day" | "days" => days(n, 1),
+        "w" | "week" | "weeks" => days(n, 7),
+        "month" | "months" => days(n, 30),
+        "y" | "year" | "years" => days(n, 365),
+        _ => None,
+    });
+    length.and_then(told).or_else(|| told(nearest(text, ["everyone", "manager", "owner"])?.to_owned()))
 }
 
 /// What a value is, in words.

@@ -9,6 +9,7 @@ pub fn text(problem: &Problem) -> String {
     let level = match problem.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
     };
     let line = usize::try_from(problem.line).unwrap_or(1);
     // Columns count characters; the renderer wants bytes of the line.
@@ -33,12 +34,16 @@ pub fn text(problem: &Problem) -> String {
     if let Some(help) = &problem.help {
         report = report.element(Level::HELP.message(help.as_str()));
     }
+    if super::codes::code(&problem.code).is_some() {
+        report = report.element(Level::INFO.with_name("see").message(problem.link()));
+    }
     Renderer::plain().render(&[report]).to_string()
 }
 
-/// The closing line: "2 errors, 1 warning".
+/// The closing line: "2 errors, 1 warning"; notes only where there are any.
 pub fn summary(problems: &[Problem]) -> String {
     let count = |severity| problems.iter().filter(|p| p.severity == severity).count();
     let told = |n: usize, word: &str| if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") };
-    format!("{}, {}", told(count(Severity::Error), "error"), told(count(Severity::Warning), "warning"))
+    let notes = Some(count(Severity::Note)).filter(|n| *n > 0).map(|n| format!(", {}", told(n, "note"))).unwrap_or_default();
+    format!("{}, {}{notes}", told(count(Severity::Error), "error"), told(count(Severity::Warning), "warning"))
 }

@@ -31,11 +31,14 @@ fn known() -> Known {
 fn set(files: &[(&str, &str)]) -> Checked {
     let mut all: PolicyFiles = files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect();
     all.entry("roles.toml".to_owned()).or_insert_with(|| ROLES.into());
-    check(&all, &known(), "UTC")
+    let mut checked = check(&all, &known(), "UTC");
+    // These tests are about what is decided and refused; notes have their own.
+    checked.problems.retain(|p| p.severity != Severity::Note);
+    checked
 }
 
 fn group(rules: &str) -> String {
-    format!("title = \"G\"\nowner = \"team:owners\"\nsensitivity = \"internal\"\n{rules}")
+    format!("title = \"Group\"\ndescription = \"A group of the tests\"\nowner = \"team:owners\"\nsensitivity = \"internal\"\n{rules}")
 }
 
 fn person(team: &str, employment: &str) -> (Person, BTreeSet<TeamId>) {
@@ -161,7 +164,7 @@ fn a_when_cannot_close_its_brace() {
             continue;
         }
         assert!(checked.set.is_none(), "{text}");
-        assert_eq!(checked.problems[0].line, 7, "{:?}", checked.problems);
+        assert_eq!(checked.problems[0].line, 8, "{:?}", checked.problems);
     }
 }
 
@@ -213,6 +216,76 @@ fn every_problem_is_told_at_once_and_rendered_with_its_place() {
 }
 
 #[test]
+fn a_lost_rule_or_title_hides_no_other_problem() {
+    let text = "owner = \"team:ownrs\"\nsensitivity = \"secret\"\n[[rule]]\nname = \"a\"\nwho = [\"team:opps\", \"persn:ann\"]\nwhen = 'principal.employmnt == \"x\"'\nthen = \"aprove\"\nfor = \"2 weeks\"\n[[rule]]\nname = \"b\"\nwho = [\"everyone\"]\nwhen = 'principal.tem == \"x\"'\nthen = \"grant\"\nfor = \"1d\"\n";
+    let checked = set(&[("groups/g.toml", text)]);
+    let told: Vec<(&str, u32, &str)> = checked.problems.iter().filter(|p| p.severity == Severity::Error).map(|p| (p.code.as_str(), p.line, p.help.as_deref().unwrap())).collect();
+    let expected = [
+        ("BP004", 1, "the name that people read, like title = \"Warehouse analysts\""),
+        ("BP072", 1, "did you mean `team:owners`?"),
+        ("BP006", 2, "expected public, internal, confidential, restricted"),
+        ("BP072", 5, "did you mean `team:ops`?"),
+        ("BP005", 5, "did you mean `person:ann`?"),
+        ("BP032", 6, "did you mean `employment`?"),
+        ("BP006", 7, "did you mean `approve`?"),
+        ("BP005", 8, "did you mean `14d`?"),
+        ("BP032", 12, "did you mean `team`?"),
+    ];
+    assert_eq!(told, expected);
+}
+
+fn codes(checked: &Checked) -> Vec<&str> {
+    checked.problems.iter().map(|p| p.code.as_str()).collect()
+}
+
+#[test]
+fn a_condition_on_the_length_is_seen_beside_for_whichever_way_it_is_written() {
+    let told = |condition: &str, max: &str| {
+        let rule = format!("[[rule]]\nname = \"r\"\nwho = [\"everyone\"]\nwhen = '{condition}'\nthen = \"grant\"\nfor = \"{max}\"\n");
+        set(&[("groups/g.toml", &group(&rule))]).problems.iter().map(|p| format!("{} {}", p.code, p.help.as_deref().unwrap_or_default())).collect::<Vec<_>>()
+    };
+    for condition in ["context.duration_hours <= 12", "context.duration_hours < 13", "12 >= context.duration_hours", "13 > context.duration_hours", "context.duration_minutes <= 720"] {
+        assert_eq!(told(condition, "1d"), ["BP033 write for = \"12h\""], "{condition}");
+        assert_eq!(told(condition, "12h"), Vec::<String>::new(), "{condition}");
+    }
+    for condition in ["context.duration_hours > 24", "context.duration_hours >= 25", "24 < context.duration_hours", "context.duration_hours < 1"] {
+        assert!(told(condition, "1d")[0].starts_with("BP034"), "{condition}");
+    }
+    // Beside an `||`, or denied, it says nothing.
+    for condition in ["context.duration_hours <= 12 || principal.team == \"ops\"", "!(context.duration_hours <= 12)", "(context.duration_hours <= 12) == false"] {
+        assert_eq!(told(condition, "1d"), Vec::<String>::new(), "{condition}");
+    }
+}
+
+#[test]
+fn what_a_file_allows_with_a_reason_is_not_told() {
+    let open = group(&rule("all", "everyone", "grant", "1d")).replace("internal", "restricted");
+    assert_eq!(codes(&set(&[("groups/g.toml", &open)])), ["BP064"]);
+    let allowed = format!("{open}[[allow]]\ncode = \"BP064\"\nreason = \"a fire brigade\"\n");
+    assert_eq!(codes(&set(&[("groups/g.toml", &allowed)])), Vec::<&str>::new());
+    let sound = group(&rule("all", "everyone", "grant", "1d"));
+    let rail = "@id(\"x\")\n@reason(\"no\")\n@fix(\"ask\")\nALLOWforbid (principal, action, resource)\nwhen { resource.tags.contains(\"pci\") && principal.team == \"ops\" };\n";
+    let with = |allow: &str| set(&[("groups/g.toml", &sound), ("guardrails/g.cedar", &rail.replace("ALLOW", allow))]);
+    assert_eq!(codes(&with("")), ["BP048"]);
+    assert_eq!(codes(&with("@allow(\"BP048: the first such group comes in spring\")\n")), Vec::<&str>::new());
+    assert_eq!(codes(&with("@allow(\"BP048\")\n")), ["BP078"], "without a reason");
+}
+
+#[test]
+fn approvers_are_open_to_whoever_can_join_without_anybodys_approval() {
+    let asks = group("[[rule]]\nname = \"r\"\nwho = [\"everyone\"]\nthen = \"approve\"\nfor = \"1d\"\n[[rule.stage]]\nfrom = [\"group:voters\"]\n");
+    let titled = |text: String, title: &str| text.replace("\"Group\"", &format!("\"{title}\""));
+    let approved = titled(group("[[rule]]\nname = \"a\"\nwho = [\"everyone\"]\nthen = \"approve\"\nfor = \"1d\"\n[[rule.stage]]\nfrom = [\"owner\"]\n"), "Inner");
+    let of_holders = titled(group(&rule("holders", "group:inner", "grant", "1d")), "Voters");
+    let told = |voters: &str, inner: &str| codes(&set(&[("groups/g.toml", &asks), ("groups/voters.toml", voters), ("groups/inner.toml", inner)])).iter().filter(|c| **c == "BP060").count();
+    // Holding `inner` took an approval; once `inner` is open, so is what its holders may join.
+    assert_eq!(told(&of_holders, &approved), 0);
+    assert_eq!(told(&of_holders, &titled(group(&rule("all", "team:ops", "grant", "1d")), "Inner")), 1);
+    let emergency = format!("{}[break_glass]\nwho = [\"team:ops\"]\nfor = \"1h\"\nreview_by = [\"team:owners\"]\n", approved.replace("Inner", "Voters"));
+    assert_eq!(told(&emergency, &approved), 1, "an emergency needs no approval");
+}
+
+#[test]
 fn names_that_nobody_knows_are_errors_and_names_that_left_are_warnings() {
     let text = group(&rule("r", "team:opps", "grant", "1d"));
     let checked = set(&[("groups/g.toml", &text)]);
@@ -220,7 +293,7 @@ fn names_that_nobody_knows_are_errors_and_names_that_left_are_warnings() {
     let checked = set(&[("groups/g.toml", &group(&rule("r", "person:left", "grant", "1d")))]);
     assert_eq!((checked.set.is_some(), checked.problems[0].severity), (true, Severity::Warning));
     let joinable = format!("{}[[rule.stage]]\nfrom = [\"group:open\"]\n", "[[rule]]\nname = \"r\"\nwho = [\"everyone\"]\nthen = \"approve\"\nfor = \"1d\"\n");
-    let open = group(&rule("all", "everyone", "grant", "1d"));
+    let open = group(&rule("all", "everyone", "grant", "1d")).replace("\"Group\"", "\"Open\"");
     let checked = set(&[("groups/g.toml", &group(&joinable)), ("groups/open.toml", &open)]);
     assert_eq!(checked.problems[0].code, "BP060");
 }

@@ -16,7 +16,7 @@ const GROUPS: usize = 1_000;
 const TEAMS: usize = 300;
 const RUNS: usize = 5;
 
-fn files(changed: usize, guardrail: &str) -> PolicyFiles {
+pub fn files(changed: usize, guardrail: &str) -> PolicyFiles {
     let mut files: PolicyFiles = (0..GROUPS)
         .map(|n| {
             let days = if n < changed { 7 } else { 30 };
@@ -36,13 +36,13 @@ fn files(changed: usize, guardrail: &str) -> PolicyFiles {
     files
 }
 
-fn set(files: &PolicyFiles) -> Arc<PolicySet> {
+pub fn set(files: &PolicyFiles) -> Arc<PolicySet> {
     let known = Known { teams: (0..TEAMS).map(|t| (format!("t{t}").parse::<TeamId>().expect("a team"), 30)).collect(), ..Known::default() };
     let checked = policy::check(files, &known, "UTC");
     checked.set.unwrap_or_else(|| panic!("{:?}", checked.problems.first()))
 }
 
-fn people() -> Vec<(Person, BTreeSet<TeamId>)> {
+pub fn people() -> Vec<(Person, BTreeSet<TeamId>)> {
     (0..PEOPLE)
         .map(|n| {
             let team: TeamId = format!("t{}", n % TEAMS).parse().expect("a team");

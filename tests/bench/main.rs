@@ -8,6 +8,8 @@ mod support;
 mod audit;
 mod audit_fill;
 mod bare;
+mod check;
+mod decision;
 mod diff;
 mod driver;
 mod limits;
@@ -27,6 +29,12 @@ fn main() {
     }
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
     let runs = |name: &str| wanted.is_empty() || wanted.iter().any(|w| name.contains(w.as_str()));
+    if runs("check") {
+        check::run();
+    }
+    if runs("decision") {
+        decision::run();
+    }
     if runs("diff") {
         diff::run();
     }

@@ -364,7 +364,7 @@ fn who_made_the_change_does_not_confirm_what_it_ends() {
         let set = bandpass::policy::check(&files, &ledger.known(), "UTC").set.unwrap();
         let commit = Commit { id: "a".repeat(40), author: "Ada".to_owned(), author_email: "Ada@house.example".to_owned(), subject: "less".to_owned() };
         let origin = ("repository".to_owned(), Some(commit));
-        ledger.load_policy_over(ledger.revision(), Actor::system("policy"), set, files, origin).await.unwrap().answer.unwrap();
+        ledger.load_policy_over(ledger.revision(), Actor::system("policy"), set, files, origin, None).await.unwrap().answer.unwrap();
         assert_eq!(house.reviewer(0.2).once().await.unwrap().waiting, 8);
         let held = house.core.reader.newest_held_endings().await.unwrap().unwrap();
         assert_eq!(held.of.author.as_ref().map(|a| a.as_str()), Some("ada"));

@@ -4,9 +4,10 @@
 //! One look: read the source, try the files in a child process ([`Canary`]), compile, load by compare and set. A source that
 //! does not answer is a fault of the source, not of the policy: it is shown with the time of the last success.
 
+mod access;
 mod canary;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::{Arc, atomic::AtomicBool}, time::Duration};
 
 use tokio::sync::watch;
 
@@ -52,6 +53,7 @@ pub struct PolicySource {
     canary: Canary,
     last: Option<Seen>,
     recorded: BTreeMap<String, Time>,
+    comparing: Arc<AtomicBool>,
 }
 
 /// What became of one look.
@@ -82,18 +84,7 @@ struct Found {
 }
 
 fn unusable(message: String, help: Option<String>) -> Problem {
-    Problem {
-        file: String::new(),
-        line: 1,
-        column: 1,
-        end_line: 1,
-        end_column: 1,
-        code: "BP058".to_owned(),
-        severity: Severity::Error,
-        message,
-        help,
-        source_line: String::new(),
-    }
+    policy::codes::of_file("", "BP058", message, help)
 }
 
 fn digest(files: &PolicyFiles) -> String {
@@ -114,7 +105,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 impl PolicySource {
     /// A source, looked at every so often.
     pub fn new(place: Place, every: Duration, canary: Canary) -> Self {
-        Self { place, every, canary, last: None, recorded: BTreeMap::new() }
+        Self { place, every, canary, last: None, recorded: BTreeMap::new(), comparing: Arc::default() }
     }
 
     /// Whether a folder holds, byte for byte, the set in force: then nothing has to be compiled before serving, and the first look
@@ -199,10 +190,12 @@ impl PolicySource {
             let set = policy::check(&files, &known, &timezone).set;
             Ok((problems, set, files))
         });
-        let (problems, set, files) = match tried.await? {
+        let (mut problems, set, files) = match tried.await? {
             Ok(tried) => tried,
             Err((message, help)) => return self.refuse(ledger, hash, vec![unusable(message, Some(help).filter(|h: &String| !h.is_empty()))]).await,
         };
+        // Notes are for whoever writes, at `policy check`; the service shows what is wrong.
+        problems.retain(|p| p.severity > Severity::Note);
         if problems.iter().any(|p| p.severity == Severity::Error) {
             return self.refuse(ledger, hash, problems).await;
         }
@@ -214,10 +207,10 @@ impl PolicySource {
         let Some(set) = set else {
             return self.refuse(ledger, hash, vec![unusable("the policy files were accepted by a child process, but could not be compiled here".to_owned(), None)]).await;
         };
-        // Who gains and who loses by this set is worked out here, between the set in force and `set`, before it is loaded.
         if parent.as_ref() != Some(set.revision()) || is_first {
+            let access = access::compare(ledger, &set, &self.comparing).await;
             let origin = (self.place.shown(), commit.clone());
-            let reply = ledger.load_policy_over(parent, Actor::system("policy"), Arc::clone(&set), files, origin).await.map_err(|e| e.to_string())?;
+            let reply = ledger.load_policy_over(parent, Actor::system("policy"), Arc::clone(&set), files, origin, access).await.map_err(|e| e.to_string())?;
             reply.answer.map_err(|e| e.to_string())?;
             ledger.update_source_state(|state| state.in_force = commit.clone());
             tracing::info!(revision = set.revision().short(), commit = commit.as_ref().map(|c| c.short()), "policy loaded");

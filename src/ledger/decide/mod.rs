@@ -146,7 +146,9 @@ pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) ->
         Command::ChangeDirectory { changes, source, expected_revision } => {
             directory::change(world, &envelope.actor, changes, source, *expected_revision, recorder)
         }
-        Command::LoadPolicy { revision, parent, source, commit, .. } => policy::load(world, revision, parent.as_ref(), (source, commit.as_ref()), recorder, ids),
+        Command::LoadPolicy { revision, parent, source, commit, access, .. } => {
+            policy::load(world, revision, parent.as_ref(), (source, commit.as_ref(), access.as_ref()), recorder, ids)
+        }
         Command::ReportPolicyFailure { source, digest, errors, problems } => {
             recorder.record(
                 Change::PolicyLoadFailed { source: source.clone(), digest: digest.clone(), errors: *errors, problems: problems.clone() },

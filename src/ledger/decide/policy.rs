@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Decided, Intents, Recorder, World, hold_first};
 use crate::policy::PolicySet;
 use crate::domain::{
+    access_change::Compared,
     commit::Commit,
     delivery::DeliveryAction,
     event::{Change, Personal},
@@ -22,7 +23,7 @@ pub(super) fn load(
     world: &World<'_>,
     revision: &PolicyRevision,
     parent: Option<&PolicyRevision>,
-    (source, commit): (&str, Option<&Commit>),
+    (source, commit, access): (&str, Option<&Commit>, Option<&Compared>),
     mut recorder: Recorder<'_>,
     ids: &mut dyn IdSource,
 ) -> Result<Decided, Refusal> {
@@ -47,7 +48,8 @@ pub(super) fn load(
         .collect();
     let born = recorder.seq();
     let began: BTreeSet<GroupId> = groups_added.iter().cloned().collect();
-    let told = format!("{} groups, {} new, {} gone", next.groups().len(), groups_added.len(), groups_removed.len());
+    let told = format!("{} groups, {} new, {} gone{}", next.groups().len(), groups_added.len(), groups_removed.len(), who_gains(access));
+    let (access, named) = access.and_then(|told| told.as_ref().ok()).map_or((None, Vec::new()), |(count, named)| (Some(*count), named.clone()));
     recorder.record(
         Change::PolicyLoaded {
             revision: revision.clone(),
@@ -57,8 +59,9 @@ pub(super) fn load(
             groups_removed: groups_removed.clone(),
             departures,
             commit: commit.map(|c| c.id.clone()),
+            access,
         },
-        Personal { reason: Some(told), commit: commit.map(|c| Box::new(c.clone())), ..Personal::default() },
+        Personal { reason: Some(told), commit: commit.map(|c| Box::new(c.clone())), access: named, ..Personal::default() },
     );
     for request in world.state.all_pending().into_iter().filter(|r| groups_removed.contains(&r.group)) {
         let denied =
@@ -78,6 +81,15 @@ pub(super) fn load(
     let incarnation = |group: &GroupId| if began.contains(group) { born } else { world.snapshot.incarnation(group) };
     carry_over(world, next, (&changed, &incarnation), &mut recorder, ids);
     Ok(recorder.done())
+}
+
+/// "; 3 people newly at once", or why that is not known. Names are elsewhere in the personal text.
+fn who_gains(access: Option<&Compared>) -> String {
+    match access {
+        None => String::new(),
+        Some(Ok((count, _))) => format!("; {}", count.in_words()),
+        Some(Err(why)) => format!("; who gains and loses is not known: {why}"),
+    }
 }
 
 /// Grants of a group that has another id now go on under it (`formerly`). Whoever holds both keeps both: the old one is of a

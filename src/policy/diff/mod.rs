@@ -5,6 +5,7 @@
 //! nor a guardrail's verdict on it differ, and a person is left out only when another one, equal in all that is read, was
 //! evaluated in their place. A property test compares with every pair of person and group at every duration.
 
+mod access;
 mod classes;
 mod compare;
 mod edits;
@@ -24,6 +25,7 @@ use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
 
 use serde::Serialize;
 
+pub use access::access;
 pub use classes::Holdings;
 pub use fail_on::FailOn;
 pub use held::{Fate, GrantChange, HeldGrant, RequestChange, RequestFate};

@@ -33,21 +33,21 @@ pub fn read(text: &str, set: &PolicySet) -> (Vec<Claim>, Vec<Problem>) {
                 && set.group(group.as_str()).is_none()
             {
                 let near = set.nearest_group(group.as_str()).map(|g| format!("did you mean `{g}`?"));
-                reader.error(at.clone(), "BP070", format!("there is no group `{group}`"), near);
+                reader.tell(at.clone(), "BP070", format!("there is no group `{group}`"), near);
                 continue;
             }
             let (Some((name, name_at)), Some((never, never_at))) = (name, never) else { continue };
             if !names.insert(name.clone()) {
-                reader.error(name_at, "BP180", format!("two claims are named \"{name}\""), Some("give each its own name".to_owned()));
+                reader.tell(name_at, "BP180", format!("two claims are named \"{name}\""), Some("give each its own name".to_owned()));
             }
-            let Some(schema) = cedar::schema(&set.attributes) else { continue };
+            let Some(validator) = cedar::validator(&set.attributes) else { continue };
             let line = reader.line_of(at.start);
-            if let Some(condition) = cedar::condition(&mut reader, &never, &never_at, &schema).filter(|_| !group_unread) {
+            if let Some(condition) = cedar::condition(&mut reader, &never, &never_at, &validator).filter(|_| !group_unread) {
                 claims.push(Claim { name, group: group.map(|(g, _)| g), text: never, line, condition });
             }
         }
         if claims.is_empty() && reader.problems.is_empty() {
-            reader.error(0..0, "BP181", "there is no claim", Some("write [[claim]] with `name` and `never`".to_owned()));
+            reader.tell(0..0, "BP181", "there is no claim", Some("write [[claim]] with `name` and `never`".to_owned()));
         }
     }
     (claims, reader.problems)
@@ -61,9 +61,9 @@ pub fn given(text: &str, group: Option<&GroupId>, set: &PolicySet) -> Result<Cla
     let mut reader = Reader::new("--claim", text);
     if let Some(group) = group.filter(|g| set.group(g.as_str()).is_none()) {
         let near = nearest(group.as_str(), set.groups.keys().map(GroupId::as_str)).map(|n| format!("did you mean `{n}`?"));
-        reader.error(0..0, "BP070", format!("there is no group `{group}`"), near);
+        reader.tell(0..0, "BP070", format!("there is no group `{group}`"), near);
     }
-    let condition = cedar::schema(&set.attributes).and_then(|schema| cedar::condition(&mut reader, text, &(0..text.len()), &schema));
+    let condition = cedar::validator(&set.attributes).and_then(|validator| cedar::condition(&mut reader, text, &(0..text.len()), &validator));
     match condition {
         Some(condition) if reader.problems.is_empty() => Ok(Claim { name: text.to_owned(), group: group.cloned(), text: text.to_owned(), line: 1, condition }),
         _ => Err(reader.problems),

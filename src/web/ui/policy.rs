@@ -33,6 +33,8 @@ struct Answer {
 struct Loaded {
     seq: i64,
     told: String,
+    /// Group, what it means, who.
+    access: Vec<(String, &'static str, String)>,
     at: When,
     good: bool,
 }
@@ -107,12 +109,16 @@ async fn render(state: &AppState, caller: &Known, query: WhatIf, answer: Option<
         .iter()
         .map(|row| {
             let good = row.kind == "policy.loaded";
-            let reason = row.personal.as_deref().and_then(|t| serde_json::from_str::<crate::domain::event::Personal>(t).ok()).and_then(|p| p.reason);
+            let personal = row.personal.as_deref().and_then(|t| serde_json::from_str::<crate::domain::event::Personal>(t).ok()).unwrap_or_default();
+            let reason = personal.reason;
+            // Numbers are for everybody; who it is, those who may see what others hold.
+            let named = personal.access.iter().filter(|_| caller.auditor || caller.admin);
+            let access = named.flat_map(|g| g.lines().into_iter().map(|(what, who)| (words::group(snapshot, g.group.as_str()), what, who))).collect();
             let told = match (&row.index.policy_revision, good) {
                 (Some(revision), true) => format!("{} in force: {}", revision.short(), reason.unwrap_or_default()),
                 _ => "could not be used; the last good set stayed in force".to_owned(),
             };
-            Loaded { seq: row.seq, told, at: when(row.at, now), good }
+            Loaded { seq: row.seq, told, access, at: when(row.at, now), good }
         })
         .collect();
     let giving_way = endings::giving_way(state, snapshot).await?;
