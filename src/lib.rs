@@ -82,8 +82,8 @@
 //!   thread with a large stack: whatever files do to a parser, the last good set goes on.
 //! - The first removals at a target system that adopted memberships cause wait for an admin (`held`, semantics.md, 33): a wrong
 //!   list of adoptions cannot empty a target.
-//! - One replica at a time delivers and decides grants again, and one process a database follows a policy folder: advisory locks of PostgreSQL
-//!   ([`store::sole`]). Replicas follow one git repository, by fast-forward only.
+//! - One replica at a time delivers and decides grants again, and one process a database follows a policy folder: advisory
+//!   locks of PostgreSQL ([`store::sole`]). Replicas follow one git repository, by fast-forward only.
 //! - Routes without an entry are closed, and `tests/golden/authz-matrix.txt` shows every route for every kind of caller.
 //!
 //! # Where this differs from the first design, and why
@@ -102,7 +102,9 @@
 //! - `decide` sees the whole batch's rows in memory (`ledger::state`), so a batch is a handful of reads however many
 //!   commands it holds. They stay there until the next batch, and count as long as the head stands where this one left it:
 //!   nothing changes but by an event, and an event moves the head.
-//! - On PostgreSQL a batch's projected rows go through one function, `ledger_project`: a statement a row was a round trip a row.
+//! - On PostgreSQL a batch's projected rows go through one function, `ledger_project`, in the statement that appends: a
+//!   statement a row was a round trip a row. On SQLite the write-ahead log is copied into the file by a thread of its own
+//!   (`store::wal`), since a commit that copies it makes everybody wait.
 //!
 //! # What is left out on purpose, or not yet
 //!
