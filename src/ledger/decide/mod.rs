@@ -152,7 +152,7 @@ pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) ->
         Command::ReportPolicyFailure { source, digest, errors, problems } => {
             recorder.record(
                 Change::PolicyLoadFailed { source: source.clone(), digest: digest.clone(), errors: *errors, problems: problems.clone() },
-                Personal::default(),
+                Personal { reason: problems.first().map(|first| told_first(first, *errors)), ..Personal::default() },
             );
             Ok(recorder.done())
         }
@@ -166,6 +166,15 @@ pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) ->
             recorder.record(Change::Refused { counts: counts.clone(), first_object: first_object.clone() }, Personal::default());
             Ok(recorder.done())
         }
+    }
+}
+
+/// The first of the errors of a policy that could not be used, on one line.
+fn told_first(first: &str, errors: u32) -> String {
+    let line = first.lines().next().unwrap_or_default();
+    match errors.saturating_sub(1) {
+        0 => line.to_owned(),
+        more => format!("{line}; and {more} more"),
     }
 }
 
