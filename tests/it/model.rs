@@ -105,8 +105,18 @@ fn expected(model: &Model, person: usize, group: usize) -> RequestStatus {
     }
 }
 
+/// The policy with `instant` for a team, and its grace.
+fn edited(team: usize) -> BTreeMap<String, Vec<u8>> {
+    let mut files = files();
+    let text = String::from_utf8(files["groups/instant.toml"].clone()).unwrap();
+    let text = text.replace("team:ops", &format!("team:{}", TEAMS[team])).replace("sensitivity", &format!("grace = \"{GRACE}h\"\nsensitivity"));
+    files.insert("groups/instant.toml".to_owned(), text.into_bytes());
+    files
+}
+
 async fn play(mut house: House, steps: &[Step]) -> House {
     let mut model = Model::default();
+    house.load(edited(0)).await;
     for step in steps {
         match step {
             Step::Ask { person, group } => {
@@ -235,11 +245,7 @@ async fn play(mut house: House, steps: &[Step]) -> House {
             Step::Pass { .. } => {}
             Step::Edit { team } => {
                 model.instant = *team;
-                let text = String::from_utf8(files()["groups/instant.toml"].clone()).unwrap();
-                let text = text.replace("team:ops", &format!("team:{}", TEAMS[*team])).replace("sensitivity", &format!("grace = \"{GRACE}h\"\nsensitivity"));
-                let mut files = files();
-                files.insert("groups/instant.toml".to_owned(), text.into_bytes());
-                house.load(files).await;
+                house.load(edited(*team)).await;
             }
             Step::Move { person, team } => {
                 model.teams[*person] = *team;
