@@ -171,7 +171,8 @@ fn connect_postgres(url: &str, purpose: Purpose) -> Result<Db, StoreError> {
     let mut connection = Pg::from(connection);
     let limits = "SET statement_timeout = '30s'; SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s'; SET timezone = 'UTC';";
     let mode = match purpose {
-        Purpose::Write => "SET synchronous_commit = on;",
+        // The ledger asks by key alone. A plan that it keeps from when a table was small must not read the whole table later.
+        Purpose::Write => "SET synchronous_commit = on; SET enable_seqscan = off;",
         Purpose::Read => "SET default_transaction_read_only = on;",
     };
     connection.batch_execute(&format!("{limits}{mode}")).map_err(|e| failed(&e))?;
