@@ -77,7 +77,7 @@ impl Quota {
 }
 
 /// The most rows kept between batches, some 500 bytes each; more begin anew.
-const WARM_ROWS: usize = 100_000;
+const WARM_ROWS: usize = 250_000;
 
 /// Rows kept between batches. They are what the tables hold as long as the head stands where the last batch left it:
 /// nothing changes but by an event, and an event moves the head. Another replica's batch throws them away.
