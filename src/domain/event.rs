@@ -7,58 +7,25 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::{
-    access_change::{AccessChange, GroupAccess},
+    access_change::AccessChange,
     actor::Actor,
-    commit::Commit,
-    decision::Decision,
     delivery::Delivery,
     grant::Grant,
     group::Entitlement,
     id::{CommandId, ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, TeamId, TokenId},
-    person::{Person, Team},
+    person::Team,
     request::{Approval, Request},
     standing::{Cause, Departure, HeldChange},
     time::Time,
     token::Token,
 };
 
-/// How something came out; the `outcome` column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// Access was given.
-    Granted,
-    /// Access was refused.
-    Denied,
-    /// Somebody is asked.
-    Pending,
-    /// Access ended.
-    Ended,
-    /// Something was done.
-    Done,
-    /// Something could not be done yet.
-    Failing,
-    /// An act was refused.
-    Refused,
-}
-
-impl Outcome {
-    /// The word in the database and the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Granted => "granted",
-            Self::Denied => "denied",
-            Self::Pending => "pending",
-            Self::Ended => "ended",
-            Self::Done => "done",
-            Self::Failing => "failing",
-            Self::Refused => "refused",
-        }
-    }
-}
+pub use super::{
+    outcome::Outcome,
+    personal::{EventIndex, Personal},
+};
 
 /// What changed. The serialised `kind` is the public event kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -374,58 +341,6 @@ pub enum Change {
         /// The object of the first.
         first_object: String,
     },
-}
-
-/// What the index columns of an event hold.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct EventIndex {
-    /// Whom it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub person: Option<PersonId>,
-    /// What it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub group: Option<GroupId>,
-    /// Which request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request: Option<RequestId>,
-    /// Which grant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub grant: Option<GrantId>,
-    /// By which rule.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
-    /// Under which policy.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy_revision: Option<PolicyRevision>,
-}
-
-/// Text about people: erasable, bound to the body by a salted commitment.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Personal {
-    /// The one-line reason that the view `audit_events` shows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// What the requester wrote.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub justification: Option<String>,
-    /// What somebody wrote with a vote, a denial or a revocation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
-    /// The facts about the person that the decision used, and the groups they held.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub facts: Option<Value>,
-    /// The whole decision.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decision: Option<Decision>,
-    /// Who wrote the policy set, as its commit says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub commit: Option<Box<Commit>>,
-    /// Who gained and lost by a load of policy, by group.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub access: Vec<GroupAccess>,
-    /// The person as the directory now has them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub person: Option<Box<Person>>,
 }
 
 /// One event, before it is encoded.

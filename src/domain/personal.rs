@@ -1,0 +1,64 @@
+//! What lies beside an event's hashed body: text about people, and what the index columns hold.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    access_change::GroupAccess,
+    commit::Commit,
+    decision::Decision,
+    id::{GrantId, GroupId, PersonId, PolicyRevision, RequestId},
+    person::Person,
+};
+
+/// What the index columns of an event hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct EventIndex {
+    /// Whom it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<PersonId>,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupId>,
+    /// Which request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestId>,
+    /// Which grant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantId>,
+    /// By which rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Under which policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_revision: Option<PolicyRevision>,
+}
+
+/// Text about people: erasable, bound to the body by a salted commitment.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Personal {
+    /// The one-line reason that the view `audit_events` shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What the requester wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub justification: Option<String>,
+    /// What somebody wrote with a vote, a denial or a revocation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// The facts about the person that the decision used, and the groups they held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Value>,
+    /// The whole decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// Who wrote the policy set, as its commit says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Box<Commit>>,
+    /// Who gained and lost by a load of policy, by group.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub access: Vec<GroupAccess>,
+    /// The person as the directory now has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<Box<Person>>,
+}
