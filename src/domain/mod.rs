@@ -14,6 +14,7 @@ pub mod delivery;
 pub mod directory_change;
 pub mod duration;
 pub mod event;
+pub mod event_index;
 pub mod explanation;
 pub mod grant;
 pub mod group;

@@ -1,4 +1,4 @@
-//! What lies beside an event's hashed body: text about people, and what the index columns hold.
+//! Text about people, beside an event's hashed body.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -7,32 +7,8 @@ use super::{
     access_change::GroupAccess,
     commit::Commit,
     decision::Decision,
-    id::{GrantId, GroupId, PersonId, PolicyRevision, RequestId},
     person::Person,
 };
-
-/// What the index columns of an event hold.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct EventIndex {
-    /// Whom it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub person: Option<PersonId>,
-    /// What it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub group: Option<GroupId>,
-    /// Which request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request: Option<RequestId>,
-    /// Which grant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub grant: Option<GrantId>,
-    /// By which rule.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
-    /// Under which policy.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy_revision: Option<PolicyRevision>,
-}
 
 /// Text about people: erasable, bound to the body by a salted commitment.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -26,23 +26,6 @@ diesel::define_sql_function! {
     ) -> BigInt;
 }
 
-diesel::table! {
-    /// The head with the server's clock: a view that locks the head's row, then reads the clock.
-    locked_head (seq) {
-        seq -> BigInt,
-        epoch -> BigInt,
-        at -> BigInt,
-        frontier -> Binary,
-        root -> Binary,
-        frozen -> Bool,
-        directory_revision -> BigInt,
-        policy_revision -> Nullable<Text>,
-        policy_since -> BigInt,
-        policy_source -> Text,
-        clock -> BigInt,
-    }
-}
-
 /// Locks the head's row and reads the server's clock after the lock is held. Release binaries always take the lock; the
 /// test feature `without-head-lock` exists to show that the race tests fail without it.
 pub(super) fn lock_head(c: &mut Pg) -> Result<Begun, DieselError> {
@@ -51,7 +34,7 @@ pub(super) fn lock_head(c: &mut Pg) -> Result<Begun, DieselError> {
         head::table.select((clock, HeadRow::as_select())).first::<(i64, HeadRow)>(c)?
     } else {
         // A view, since diesel keeps no prepared statement for a query in text.
-        use locked_head as l;
+        use super::schema::locked_head as l;
         let (head, clock): (HeadRow, i64) = l::table
             .select((
                 (

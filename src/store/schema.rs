@@ -40,6 +40,22 @@ diesel::table! {
     }
 }
 diesel::table! {
+    /// The head with the server's clock: a view that locks the head's row, then reads the clock.
+    locked_head (seq) {
+        seq -> BigInt,
+        epoch -> BigInt,
+        at -> BigInt,
+        frontier -> Binary,
+        root -> Binary,
+        frozen -> Bool,
+        directory_revision -> BigInt,
+        policy_revision -> Nullable<Text>,
+        policy_since -> BigInt,
+        policy_source -> Text,
+        clock -> BigInt,
+    }
+}
+diesel::table! {
     requests (filed_seq) {
         filed_seq -> BigInt,
         id -> Text,
