@@ -4,9 +4,10 @@
 //! `postgres`, `BANDPASS_BENCH_PEOPLE` (2000) and `BANDPASS_BENCH_GROUPS` (150) set the size; each pair of a person and a
 //! group is filed once. `BANDPASS_BENCH_QUICK=1` measures 64 clients alone and no limits: for profiling.
 
-use std::{fmt::Write as _, sync::Arc, time::Duration};
+use std::{fmt::Write as _, time::Duration};
 
 use super::{
+    databases::on_each,
     bare,
     driver::{Measured, Span, drive},
     limits::{self, Limit, Order},
@@ -15,7 +16,6 @@ use super::{
         database::Database,
         http,
         organisation::{self, Size},
-        postgres::{self, Postgres},
         service::{Folder, Service, program},
     },
 };
@@ -29,25 +29,8 @@ fn span() -> Span {
 
 /// Runs everything and prints one table a database.
 pub fn run() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let wanted = std::env::var("BANDPASS_BENCH_DATABASE").unwrap_or_default();
     let size = Size { people: number("BANDPASS_BENCH_PEOPLE", 2000), instant: number("BANDPASS_BENCH_GROUPS", 150), asked: 0, asked_twice: 0 };
-    if wanted != "postgres" {
-        let folder = Folder::new("bandpass_bench");
-        let database = Database::sqlite(folder.path());
-        runtime.block_on(one(&folder, &database, size));
-    }
-    if wanted != "sqlite" {
-        if let Some(why) = postgres::missing() {
-            println!("load: PostgreSQL left out: {why}");
-            return;
-        }
-        // Always a private cluster, so that fsync and the disk are known.
-        let server = Arc::new(Postgres::start(&["shared_buffers=256MB", "max_wal_size=4GB"]));
-        let folder = Folder::new("bandpass_bench");
-        let database = Database::postgres(server);
-        runtime.block_on(one(&folder, &database, size));
-    }
+    on_each("load", async |folder, database| one(folder, database, size).await);
 }
 
 /// The requests of everybody for one group after the other.

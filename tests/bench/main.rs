@@ -9,6 +9,7 @@ mod audit;
 mod audit_fill;
 mod bare;
 mod check;
+mod databases;
 mod decision;
 mod diff;
 mod driver;

@@ -5,17 +5,16 @@
 
 use std::{
     path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{
+    databases::on_each,
     driver::{Span, drive},
     support::{
         database::Database,
         http,
         organisation::{self, Size},
-        postgres::{self, Postgres},
         service::{Folder, Service, program},
     },
 };
@@ -24,24 +23,8 @@ const BUDGET: Duration = Duration::from_secs(5);
 
 /// Runs everything and prints it.
 pub fn run() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let grants: usize = std::env::var("BANDPASS_BENCH_GRANTS").ok().and_then(|n| n.parse().ok()).unwrap_or(100_000);
-    let wanted = std::env::var("BANDPASS_BENCH_DATABASE").unwrap_or_default();
-    if wanted != "postgres" {
-        let folder = Folder::new("bandpass_reconsider");
-        let database = Database::sqlite(folder.path());
-        runtime.block_on(one(&folder, &database, grants));
-    }
-    if wanted != "sqlite" {
-        if let Some(why) = postgres::missing() {
-            println!("reconsider: PostgreSQL left out: {why}");
-            return;
-        }
-        let server = Arc::new(Postgres::start(&["shared_buffers=256MB", "max_wal_size=4GB"]));
-        let folder = Folder::new("bandpass_reconsider");
-        let database = Database::postgres(server);
-        runtime.block_on(one(&folder, &database, grants));
-    }
+    on_each("reconsider", async |folder, database| one(folder, database, grants).await);
 }
 
 fn submits(tokens: &[String], groups: std::ops::Range<usize>) -> Vec<Vec<u8>> {

@@ -3,16 +3,16 @@
 //!
 //! The limit beside it is what any program pays for the same: reading the same files, and reading the same rows back.
 
-use std::{sync::Arc, time::{Duration, Instant}};
+use std::time::{Duration, Instant};
 
 use super::{
+    databases::on_each,
     driver::{Span, drive},
     load::{memory_of, requests},
     number,
     support::{
         database::Database,
         organisation::{self, Size},
-        postgres::{self, Postgres},
         service::{Folder, Service, program},
     },
 };
@@ -24,23 +24,7 @@ const STARTS: usize = 5;
 
 /// Runs and prints one table a database.
 pub fn run() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let wanted = std::env::var("BANDPASS_BENCH_DATABASE").unwrap_or_default();
-    if wanted != "postgres" {
-        let folder = Folder::new("bandpass_bench");
-        let database = Database::sqlite(folder.path());
-        runtime.block_on(one(&folder, &database));
-    }
-    if wanted != "sqlite" {
-        if let Some(why) = postgres::missing() {
-            println!("start: PostgreSQL left out: {why}");
-            return;
-        }
-        let server = Arc::new(Postgres::start(&["shared_buffers=256MB", "max_wal_size=2GB"]));
-        let folder = Folder::new("bandpass_bench");
-        let database = Database::postgres(server);
-        runtime.block_on(one(&folder, &database));
-    }
+    on_each("start", async |folder, database| one(folder, database).await);
 }
 
 fn judged(good: bool) -> &'static str {

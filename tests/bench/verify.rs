@@ -4,16 +4,16 @@
 //! `BANDPASS_BENCH_REQUESTS` sets how many requests are granted first (60,000; each is two events), `BANDPASS_BENCH_DATABASE`
 //! picks `sqlite` or `postgres`.
 
-use std::{sync::Arc, time::{Duration, Instant}};
+use std::time::{Duration, Instant};
 
 use super::{
+    databases::on_each,
     driver::{Span, drive},
     load::{drain, requests},
     number,
     support::{
         database::Database,
         organisation::{self, Size},
-        postgres::{self, Postgres},
         service::{Folder, Service, program},
     },
 };
@@ -25,23 +25,7 @@ const RUNS: usize = 3;
 
 /// Runs and prints one table a database.
 pub fn run() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let wanted = std::env::var("BANDPASS_BENCH_DATABASE").unwrap_or_default();
-    if wanted != "postgres" {
-        let folder = Folder::new("bandpass_bench");
-        let database = Database::sqlite(folder.path());
-        runtime.block_on(one(&folder, &database));
-    }
-    if wanted != "sqlite" {
-        if let Some(why) = postgres::missing() {
-            println!("verify: PostgreSQL left out: {why}");
-            return;
-        }
-        let server = Arc::new(Postgres::start(&["shared_buffers=256MB", "max_wal_size=4GB"]));
-        let folder = Folder::new("bandpass_bench");
-        let database = Database::postgres(server);
-        runtime.block_on(one(&folder, &database));
-    }
+    on_each("verify", async |folder, database| one(folder, database).await);
 }
 
 async fn one(folder: &Folder, database: &Database) {
