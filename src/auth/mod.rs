@@ -62,7 +62,7 @@ impl Caller {
 
     /// As the actor of a command.
     pub fn actor(&self) -> Actor {
-        Actor::Person { id: self.person.id.clone(), token: self.token.as_ref().map(|t| t.id) }
+        Actor::Person { id: self.person.id.clone(), token: self.token.as_ref().map(|t| t.id), service: self.token.as_ref().and_then(|t| t.service.clone()) }
     }
 
     /// Whether the token (or, in a browser, the person) has a scope.

@@ -7,22 +7,28 @@ use clap::Subcommand;
 use super::{Context, Done, Outcome, connection::Connection};
 use crate::{
     auth::session::{fresh_secret, secret_hash},
-    domain::{command::{Answer, Command}, duration::Duration, id::{PersonId, TokenId}, token::Scope},
+    domain::{command::{Answer, Command}, duration::Duration, id::{PersonId, ServiceName, TokenId}, token::Scope},
     store::{db::Location, read::Reader},
 };
 
-/// Personal access tokens.
+/// Access tokens of people and of services.
 #[derive(Subcommand)]
 pub enum TokenCommand {
     /// Make one; its secret is shown once and kept nowhere.
     Create {
         /// Whose.
-        #[arg(long, required_unless_present = "people_file")]
+        #[arg(long, required_unless_present_any = ["people_file", "service"])]
         person: Option<PersonId>,
+        /// For a program of this name instead of a person: it never approves, and its owner counts as the one who asks.
+        #[arg(long, requires = "owner", conflicts_with_all = ["person", "people_file", "admin"])]
+        service: Option<ServiceName>,
+        /// Who answers for the service.
+        #[arg(long, requires = "service")]
+        owner: Option<PersonId>,
         /// One for each id of a file, a line each; printed as lines of JSON.
         #[arg(long, conflicts_with = "person")]
         people_file: Option<PathBuf>,
-        /// read, request, approve, audit, admin; separated by commas.
+        /// read, request, approve, audit, admin, scim; separated by commas.
         #[arg(long, value_delimiter = ',', default_value = "read,request")]
         scopes: Vec<String>,
         /// For how long, at most 90d.
@@ -50,15 +56,15 @@ pub enum TokenCommand {
 
 pub async fn run(context: &Context, command: TokenCommand) -> Outcome {
     match command {
-        TokenCommand::Create { person, people_file, scopes, expires, label, admin } => {
+        TokenCommand::Create { person, service, owner, people_file, scopes, expires, label, admin } => {
             let mut wanted: BTreeSet<Scope> = scopes
                 .iter()
-                .map(|s| Scope::parse(s.trim()).ok_or_else(|| format!("there is no scope `{s}`; scopes are read, request, approve, audit, admin")))
+                .map(|s| Scope::parse(s.trim()).ok_or_else(|| format!("there is no scope `{s}`; scopes are {}", Scope::words())))
                 .collect::<Result<_, _>>()?;
             if admin {
                 wanted.insert(Scope::Admin);
             }
-            let people: Vec<PersonId> = match (&person, &people_file) {
+            let people: Vec<PersonId> = match (person.as_ref().or(owner.as_ref()), &people_file) {
                 (Some(person), _) => vec![person.clone()],
                 (None, Some(file)) => {
                     let text = std::fs::read_to_string(file).map_err(|e| format!("cannot read `{}`: {e}", file.display()))?;
@@ -76,6 +82,7 @@ pub async fn run(context: &Context, command: TokenCommand) -> Outcome {
                     scopes: wanted.clone(),
                     label: label.clone(),
                     lifetime: expires,
+                    service: service.clone(),
                     first_admin: admin,
                 };
                 match connection.send(command).await {
@@ -83,10 +90,11 @@ pub async fn run(context: &Context, command: TokenCommand) -> Outcome {
                         super::say(&serde_json::json!({ "person": person, "id": token.id, "token": secret }));
                     }
                     Ok(Ok(Answer::Token { token })) => {
-                        let value = serde_json::json!({ "person": person, "id": token.id, "token": secret, "scopes": token.scopes, "expires_at": token.expires_at });
+                        let value = serde_json::json!({ "person": person, "service": service, "id": token.id, "token": secret, "scopes": token.scopes, "expires_at": token.expires_at });
                         context.print(&value, || {
                             let scopes: Vec<&str> = token.scopes.iter().map(|s| s.as_str()).collect();
-                            format!("{secret}\n\nShown once. Token {} of {person}, scopes {}, until {}.", token.id, scopes.join(", "), token.expires_at)
+                            let whose = service.as_ref().map_or_else(|| format!("of {person}"), |name| format!("of the service {name}, which {person} answers for"));
+                            format!("{secret}\n\nShown once. Token {} {whose}, scopes {}, until {}.", token.id, scopes.join(", "), token.expires_at)
                         });
                     }
                     Ok(Ok(_)) => outcome = Err("the ledger answered something else".to_owned()),
@@ -105,7 +113,7 @@ pub async fn run(context: &Context, command: TokenCommand) -> Outcome {
             let tokens = reader.tokens(person).await.map_err(|e| e.to_string())?;
             let shown: Vec<_> = tokens
                 .iter()
-                .map(|t| serde_json::json!({ "id": t.id, "person": t.person, "scopes": t.scopes, "label": t.label, "created_at": t.created_at, "expires_at": t.expires_at, "revoked_at": t.revoked_at }))
+                .map(|t| serde_json::json!({ "id": t.id, "person": t.person, "service": t.service, "scopes": t.scopes, "label": t.label, "created_at": t.created_at, "expires_at": t.expires_at, "revoked_at": t.revoked_at }))
                 .collect();
             context.print(&shown, || {
                 let mut text: Vec<String> = tokens
@@ -113,7 +121,7 @@ pub async fn run(context: &Context, command: TokenCommand) -> Outcome {
                     .map(|t| {
                         let scopes: Vec<&str> = t.scopes.iter().map(|s| s.as_str()).collect();
                         let state = t.revoked_at.map_or_else(|| format!("until {}", t.expires_at), |r| format!("revoked {r}"));
-                        format!("{}  {:<24} {:<24} {state}  {}", t.id, t.person, scopes.join(","), t.label)
+                        format!("{}  {:<24} {:<24} {state}  {}", t.id, t.service.as_ref().map_or_else(|| t.person.to_string(), |s| format!("{s} ({})", t.person)), scopes.join(","), t.label)
                     })
                     .collect();
                 text.push(format!("{} tokens", tokens.len()));

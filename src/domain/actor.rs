@@ -4,19 +4,22 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{PersonId, TokenId};
+use super::id::{PersonId, ServiceName, TokenId};
 
 /// The one who acts; every event names one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Actor {
-    /// A person, perhaps through a personal token.
+    /// A person, perhaps through a token; or a program that a person owns and answers for.
     Person {
-        /// Who.
+        /// Who; of a program, its owner.
         id: PersonId,
         /// The token used, when one was.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token: Option<TokenId>,
+        /// The program, when it is not the person who acts: it never votes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        service: Option<ServiceName>,
     },
     /// A system user at the service's own machine.
     Operator {
@@ -33,7 +36,7 @@ pub enum Actor {
 impl Actor {
     /// A person acting in a browser session.
     pub fn person(id: &PersonId) -> Self {
-        Self::Person { id: id.clone(), token: None }
+        Self::Person { id: id.clone(), token: None, service: None }
     }
 
     /// A part of Bandpass.
@@ -41,7 +44,15 @@ impl Actor {
         Self::System { part: part.to_owned() }
     }
 
-    /// The person behind the act, if one is.
+    /// The program that acts for a person, if one does.
+    pub fn service(&self) -> Option<&ServiceName> {
+        match self {
+            Self::Person { service, .. } => service.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The person behind the act, if one is: of a program, its owner.
     pub fn person_id(&self) -> Option<&PersonId> {
         match self {
             Self::Person { id, .. } => Some(id),
@@ -50,10 +61,11 @@ impl Actor {
     }
 }
 
-/// `person:ann`, `operator:root`, `system:expire`: what the `actor` column holds.
+/// `person:ann`, `service:build-bot`, `operator:root`, `system:expire`: what the `actor` column holds.
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Person { service: Some(name), .. } => write!(f, "service:{name}"),
             Self::Person { id, .. } => write!(f, "person:{id}"),
             Self::Operator { user } => write!(f, "operator:{user}"),
             Self::System { part } => write!(f, "system:{part}"),

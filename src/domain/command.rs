@@ -12,7 +12,7 @@ use super::{
     directory_change::DirectoryChange,
     duration::Duration,
     grant::Grant,
-    id::{CommandId, ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, TokenId},
+    id::{CommandId, ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, ServiceName, TokenId},
     request::Request,
     standing::HeldChange,
     token::{Scope, Token},
@@ -175,6 +175,9 @@ pub enum Command {
         label: String,
         /// For how long.
         lifetime: Duration,
+        /// See [`Token::service`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        service: Option<ServiceName>,
         /// See [`Token::first_admin`].
         first_admin: bool,
     },

@@ -113,6 +113,13 @@ text_id!(
     |c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_')
 );
 
+text_id!(
+    /// A program that calls Bandpass for a person who answers for it.
+    ServiceName, "service name", 63,
+    "use 1 to 63 lower-case letters, digits, `.`, `_` and `-`, starting with a letter or digit",
+    |c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-')
+);
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -1,11 +1,11 @@
-//! Personal access tokens: `bp_…`, hashed at rest, shown once.
+//! Access tokens of people and of programs: `bp_…`, hashed at rest, shown once.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    id::{PersonId, TokenId},
+    id::{PersonId, ServiceName, TokenId},
     time::Time,
 };
 
@@ -23,11 +23,13 @@ pub enum Scope {
     Audit,
     /// Administer, if its owner may.
     Admin,
+    /// Feed the directory over SCIM; only of a program, and given by an admin.
+    Scim,
 }
 
 impl Scope {
     /// Every scope, in order.
-    pub const ALL: [Self; 5] = [Self::Read, Self::Request, Self::Approve, Self::Audit, Self::Admin];
+    pub const ALL: [Self; 6] = [Self::Read, Self::Request, Self::Approve, Self::Audit, Self::Admin, Self::Scim];
 
     /// The word.
     pub fn as_str(self) -> &'static str {
@@ -37,7 +39,13 @@ impl Scope {
             Self::Approve => "approve",
             Self::Audit => "audit",
             Self::Admin => "admin",
+            Self::Scim => "scim",
         }
+    }
+
+    /// Every word, for texts that say what is expected.
+    pub fn words() -> String {
+        Self::ALL.map(Self::as_str).join(", ")
     }
 
     /// Reads the word.
@@ -51,8 +59,11 @@ impl Scope {
 pub struct Token {
     /// Id.
     pub id: TokenId,
-    /// Whose.
+    /// Whose; of a program, who answers for it.
     pub person: PersonId,
+    /// The program that it was made for; none is the person's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceName>,
     /// SHA-256 of the secret, in hex. The secret has 256 random bits, so the hash tells nothing.
     pub secret_sha256: String,
     /// What it may do.

@@ -9,7 +9,7 @@ use crate::domain::{
     duration::Duration,
     grant::{Grant, GrantStatus, Provenance},
     group::Entitlement,
-    id::{ConnectorName, GroupId, PersonId, PolicyRevision},
+    id::{ConnectorName, GroupId, PersonId, PolicyRevision, ServiceName},
     request::{Approval, Request, RequestStatus},
     time::Time,
     token::{Scope, Token},
@@ -388,6 +388,7 @@ pub struct TokenRow {
     pub created_at: i64,
     pub expires_at: i64,
     pub revoked_at: Option<i64>,
+    pub service: Option<String>,
 }
 
 impl From<&Token> for TokenRow {
@@ -402,6 +403,7 @@ impl From<&Token> for TokenRow {
             created_at: t.created_at.micros(),
             expires_at: t.expires_at.micros(),
             revoked_at: t.revoked_at.map(Time::micros),
+            service: t.service.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -414,6 +416,7 @@ impl TryFrom<TokenRow> for Token {
         Ok(Self {
             id: bad(T, "id", &key, row.id.parse().ok())?,
             person: bad(T, "person", &key, PersonId::parse(&row.person).ok())?,
+            service: bad(T, "service", &key, row.service.as_deref().map(ServiceName::parse).transpose().ok())?,
             secret_sha256: row.secret_sha256,
             scopes: bad(T, "scopes", &key, row.scopes.split_whitespace().map(Scope::parse).collect())?,
             label: row.label,

@@ -194,6 +194,7 @@ diesel::table! {
         created_at -> BigInt,
         expires_at -> BigInt,
         revoked_at -> Nullable<BigInt>,
+        service -> Nullable<Text>,
     }
 }
 diesel::table! {

@@ -156,8 +156,8 @@ pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) ->
             );
             Ok(recorder.done())
         }
-        Command::CreateToken { person, secret_sha256, scopes, label, lifetime, first_admin } => {
-            let wish = operate::TokenWish { person, secret_sha256, scopes, label, lifetime: *lifetime, first_admin: *first_admin };
+        Command::CreateToken { person, secret_sha256, scopes, label, lifetime, service, first_admin } => {
+            let wish = operate::TokenWish { person, secret_sha256, scopes, label, lifetime: *lifetime, service: service.as_ref(), first_admin: *first_admin };
             operate::create_token(world, &envelope.actor, &wish, recorder, ids)
         }
         Command::RevokeToken { token } => operate::revoke_token(world, &envelope.actor, *token, recorder),
@@ -181,9 +181,9 @@ fn told_first(first: &str, errors: u32) -> String {
 impl World<'_> {
     /// Whoever acts is active, and the token they came with is alive, now and under the head lock.
     fn check_actor(&self, actor: &Actor) -> Result<(), Refusal> {
-        let Actor::Person { id, token } = actor else { return Ok(()) };
+        let Actor::Person { id, token, service } = actor else { return Ok(()) };
         if let Some(token) = token {
-            let alive = |t: &Token| t.person == *id && t.revoked_at.is_none() && t.expires_at > self.now;
+            let alive = |t: &Token| t.person == *id && t.service == *service && t.revoked_at.is_none() && t.expires_at > self.now;
             if !self.state.token(*token).is_some_and(alive) {
                 return Err(Refusal::DeadToken);
             }
@@ -199,7 +199,7 @@ impl World<'_> {
         match actor {
             Actor::Operator { .. } => true,
             Actor::System { .. } => false,
-            Actor::Person { id, token } => {
+            Actor::Person { id, token, .. } => {
                 let by_token = token.and_then(|t| self.state.token(t));
                 let scoped = token.is_none() || by_token.is_some_and(|t| t.scopes.contains(&Scope::Admin));
                 let first = by_token.is_some_and(|t| t.first_admin && t.person == *id && t.revoked_at.is_none() && t.expires_at > self.now);

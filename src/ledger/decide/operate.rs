@@ -8,7 +8,7 @@ use crate::domain::{
     command::Answer,
     duration::Duration,
     event::{Change, Personal},
-    id::{IdSource, PersonId, TokenId},
+    id::{IdSource, PersonId, ServiceName, TokenId},
     refusal::Refusal,
     token::{Scope, Token},
 };
@@ -22,6 +22,7 @@ pub(super) struct TokenWish<'a> {
     pub scopes: &'a BTreeSet<Scope>,
     pub label: &'a str,
     pub lifetime: Duration,
+    pub service: Option<&'a ServiceName>,
     pub first_admin: bool,
 }
 
@@ -46,12 +47,26 @@ pub(super) fn create_token(
     if wish.scopes.is_empty() {
         return Err(impossible("scopes", "a token needs at least one scope"));
     }
+    let wants = |scope| wish.scopes.contains(&scope);
+    if wish.service.is_some() && wants(Scope::Approve) {
+        return Err(impossible("scopes", "a service never approves: a program that could vote would be a vote of its owner"));
+    }
+    if wants(Scope::Scim) && wish.service.is_none() {
+        return Err(impossible("scopes", "`scim` is for a service: name the program that feeds the directory"));
+    }
+    if wants(Scope::Scim) && !world.is_admin(actor) {
+        return Err(Refusal::NotAllowed { reason: "only an admin can make a token that changes the directory".to_owned() });
+    }
+    if wish.service.is_some() && wish.first_admin {
+        return Err(impossible("service", "the first admin is a person"));
+    }
     if wish.lifetime > Duration::days(TOKEN_DAYS).unwrap_or(Duration::MAX) {
         return Err(impossible("expires", "a token lives for at most 90 days"));
     }
     let token = Token {
         id: TokenId(ids.fresh()),
         person: wish.person.clone(),
+        service: wish.service.cloned(),
         secret_sha256: wish.secret_sha256.to_owned(),
         scopes: wish.scopes.clone(),
         label: wish.label.to_owned(),

@@ -52,6 +52,9 @@ fn voters(world: &World<'_>, request: &Request, stage: &Stage) -> std::collectio
 /// The person behind a vote, if they may give it.
 fn voter<'a>(world: &World<'_>, actor: &'a Actor, request: &Request, stage: &Stage) -> Result<&'a PersonId, Refusal> {
     let person = actor.person_id().ok_or_else(|| not_allowed("only a person can vote"))?;
+    if let Some(service) = actor.service() {
+        return Err(not_allowed(&format!("the service `{service}` acts for a person, and only people themselves decide")));
+    }
     if *person == request.person || *person == request.filed_by {
         return Err(not_allowed("nobody decides a request of their own, or one they filed"));
     }
