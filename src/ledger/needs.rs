@@ -40,6 +40,20 @@ pub fn named(envelope: &Envelope, into: &mut Named) {
         Command::RevokeToken { token } => {
             into.tokens.insert(*token);
         }
+        Command::SignIn { issuer, subject, attempt_sha256, replaces, .. } => {
+            if let Some(person) = envelope.actor.person_id() {
+                into.identities.insert((issuer.clone(), person.clone(), Some(subject.clone())));
+            }
+            into.attempts.insert(attempt_sha256.clone());
+            into.sessions.extend(*replaces);
+        }
+        Command::EndSessions { person, .. } => {
+            into.sessions_of.insert(person.clone());
+        }
+        Command::UnlinkIdentity { issuer, person, .. } => {
+            into.identities.insert((issuer.clone(), person.clone(), None));
+            into.sessions_of.insert(person.clone());
+        }
         _ => {}
     }
 }
@@ -123,7 +137,7 @@ pub fn around(envelope: &Envelope, snapshot: &Snapshot, state: &State, into: &mu
             actor();
             into.waiting_at.insert(connector.clone());
         }
-        Command::ChangeDirectory { .. } | Command::CreateToken { .. } | Command::RevokeToken { .. } | Command::Freeze { .. } | Command::ConfirmEndings { .. } => actor(),
+        Command::ChangeDirectory { .. } | Command::CreateToken { .. } | Command::RevokeToken { .. } | Command::Freeze { .. } | Command::ConfirmEndings { .. } | Command::EndSessions { .. } | Command::UnlinkIdentity { .. } => actor(),
         _ => {}
     }
 }
@@ -144,6 +158,10 @@ pub fn may_remove(command: &Command) -> bool {
             | Command::RecordRefusals { .. }
             | Command::CreateToken { .. }
             | Command::RevokeToken { .. }
+            | Command::SignIn { .. }
+            | Command::RefuseSignIn { .. }
+            | Command::EndSessions { .. }
+            | Command::UnlinkIdentity { .. }
             | Command::Adopt { .. }
     )
 }
