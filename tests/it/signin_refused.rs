@@ -72,7 +72,7 @@ fn an_answer_that_belongs_to_no_sign_in_of_this_browser() {
         let asked = front.begin(&mut browser).await;
         let code = front.issuer.code(&asked, &good);
         let answer = browser.get(&format!("/signin/corp/callback?code={code}&state={}&iss=https%3A%2F%2Fevil.example", asked["state"])).await;
-        refused(&front, &mut browser, "the iss of another", &answer, 400, "another issuer answered").await;
+        refused(&front, &mut browser, "the iss of another", &answer, 400, "nother issuer answered").await;
         let asked = front.begin(&mut browser).await;
         let code = front.issuer.code(&asked, &good);
         let answer = browser.get(&format!("/signin/corp/callback?code={code}&state={}", asked["state"])).await;
@@ -112,11 +112,11 @@ fn an_id_token_that_is_not_right() {
             ("another issuer", json!({ "iss": "https://evil.example" }), "iss"),
             ("a slash behind the issuer", json!({ "iss": format!("{}/", front.issuer.url()) }), "iss"),
             ("expired", json!({ "iat": now() - 400, "exp": now() - 60 }), "expired"),
-            ("no expiry", json!({ "exp": null }), "exp"),
-            ("an expiry as text", json!({ "exp": "9999999999" }), "exp"),
-            ("no subject", json!({ "sub": null }), "sub"),
+            ("no expiry", json!({ "exp": null }), "cannot be read"),
+            ("an expiry as text", json!({ "exp": "9999999999" }), "cannot be read"),
+            ("no subject", json!({ "sub": null }), "cannot be read"),
             ("an empty subject", json!({ "sub": "" }), "sub"),
-            ("a subject that is a number", json!({ "sub": 7 }), "sub"),
+            ("a subject that is a number", json!({ "sub": 7 }), "cannot be read"),
             ("a clock ten minutes ahead", json!({ "iat": now() + 600, "exp": now() + 900 }), "clocks"),
             ("a clock ten minutes behind", json!({ "iat": now() - 1300, "exp": now() + 60 }), "clocks"),
         ];
@@ -174,10 +174,12 @@ fn people_who_are_not_who_they_seem() {
         for words in ["employee", "carla", "s-carla", "Admins"] {
             assert!(text(&answer).contains(words), "{words}: {}", text(&answer));
         }
+        front.issuer.tell(json!({ "sub": "s-x" }));
         for value in [json!(null), json!(["ann"]), json!({ "id": "ann" }), json!(true), json!(""), json!("ann\u{0}"), json!("ANN"), json!("ann "), json!("%"), json!("a_n"), json!("x".repeat(300))] {
             let answer = front.sign_in(&mut browser, &json!({ "employee": value, "sub": "s-x" })).await;
             refused(&front, &mut browser, &format!("the identifier {value}"), &answer, 403, "not in the directory").await;
         }
+        front.issuer.tell(json!({ "sub": "s-mallory" }));
         // 59: an e-mail of another, verified or not, says nothing; nor does a user name.
         for claims in [
             json!({ "email": "ann@example.org", "email_verified": true }),
@@ -202,7 +204,7 @@ fn people_who_are_not_who_they_seem() {
         assert!(text(&still.get("/").await).contains("<summary>Ann</summary>"));
         assert_eq!(front.events("identity.linked").await, 1);
         // 50: whoever left is out at once, and not let in again.
-        front.with_people(&crate::house::PEOPLE.replace("id = \"ann\"", "id = \"anna\"")).await;
+        front.with_people(&crate::house::PEOPLE.replace("id = \"ann\"", "id = \"anna\"").replace("ann_t", "anna_t")).await;
         assert!(!front.is_in(&mut ann).await, "a session of somebody who left");
         let answer = front.sign_in(&mut browser, &json!({ "employee": "ann", "sub": "s-ann" })).await;
         refused(&front, &mut browser, "somebody who left", &answer, 403, "not in the directory any more").await;
