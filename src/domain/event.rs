@@ -56,7 +56,7 @@ pub enum Change {
         /// Set when a person denied it: an identical request is denied until then (semantics.md, 6).
         cooldown_until: Option<Time>,
     },
-    /// The requester took it back.
+    /// The requester took it back, or it went with somebody who left.
     #[serde(rename = "request.withdrawn")]
     RequestWithdrawn {
         /// Which.
@@ -65,6 +65,9 @@ pub enum Change {
         person: PersonId,
         /// For what.
         group: GroupId,
+        /// Set when nobody took it back: the person, or who filed it for them, has left.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Cause>,
     },
     /// Nobody answered in time.
     #[serde(rename = "request.expired")]
@@ -87,6 +90,21 @@ pub enum Change {
         group: GroupId,
         /// The stage that begins by it, with its deadline.
         next_stage: Option<(u32, Time)>,
+    },
+    /// A vote on a pending request does not count any more: the voter has left.
+    #[serde(rename = "approval.voided")]
+    ApprovalVoided {
+        /// The vote.
+        approval: Approval,
+        /// Whose request.
+        person: PersonId,
+        /// For what.
+        group: GroupId,
+        /// The stage that is asked again because of it, with its deadline.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked_again: Option<(u32, Time)>,
+        /// Why.
+        cause: Cause,
     },
     /// A live grant got a later end.
     #[serde(rename = "grant.extended")]
@@ -251,13 +269,17 @@ pub enum Change {
         /// From which source.
         source: String,
     },
-    /// A person left. The id is a tombstone.
+    /// A person left. The id is a tombstone. What they held, asked and voted ends by events that follow in the same
+    /// transaction.
     #[serde(rename = "person.left")]
     PersonLeft {
         /// Who.
         person: PersonId,
         /// From which source.
         source: String,
+        /// Removals of theirs that waited for an admin's confirmation and go now: a leaver waits for nobody.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        released: Vec<DeliveryId>,
     },
     /// A team is new or different.
     #[serde(rename = "team.changed")]
@@ -323,6 +345,9 @@ pub enum Change {
         token: TokenId,
         /// Whose.
         person: PersonId,
+        /// Set when nobody revoked it: its owner has left.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Cause>,
     },
     /// New grants are stopped, or no longer (semantics.md, 36).
     #[serde(rename = "freeze.set")]
@@ -369,6 +394,7 @@ impl Change {
             Self::RequestWithdrawn { .. } => "request.withdrawn",
             Self::RequestExpired { .. } => "request.expired",
             Self::ApprovalGiven { .. } => "approval.given",
+            Self::ApprovalVoided { .. } => "approval.voided",
             Self::GrantExtended { .. } => "grant.extended",
             Self::GrantRevoked { .. } => "grant.revoked",
             Self::GrantExpired { .. } => "grant.expired",
@@ -401,7 +427,7 @@ impl Change {
 
     /// Every kind, for filters and documentation.
     pub const KINDS: &'static [&'static str] = &[
-        "request.submitted", "request.granted", "request.denied", "request.withdrawn", "request.expired", "approval.given",
+        "request.submitted", "request.granted", "request.denied", "request.withdrawn", "request.expired", "approval.given", "approval.voided",
         "grant.extended", "grant.revoked", "grant.expired", "grant.ending", "grant.flagged", "grant.kept", "grant.moved", "grant.adopted", "block.lifted", "delivery.queued",
         "delivery.done", "delivery.failing", "person.added", "person.changed", "person.left", "team.changed",
         "team.removed", "endings.held", "endings.confirmed", "endings.withdrawn", "policy.loaded", "policy.load_failed", "token.created", "token.revoked", "freeze.set", "refused",
@@ -419,7 +445,7 @@ impl Change {
             "request.submitted" | "delivery.queued" | "grant.ending" | "grant.flagged" | "endings.held" => Outcome::Pending,
             "request.granted" | "grant.extended" | "grant.adopted" => Outcome::Granted,
             "request.denied" => Outcome::Denied,
-            "request.withdrawn" | "request.expired" | "grant.revoked" | "grant.expired" => Outcome::Ended,
+            "request.withdrawn" | "request.expired" | "approval.voided" | "grant.revoked" | "grant.expired" => Outcome::Ended,
             "delivery.failing" | "policy.load_failed" => Outcome::Failing,
             "refused" => Outcome::Refused,
             _ => Outcome::Done,

@@ -64,7 +64,10 @@ impl State {
             self.approvals.remove(&approval.request);
         }
         for approval in loaded.approvals {
-            self.approvals.entry(approval.request).or_default().push(approval);
+            let votes = self.approvals.entry(approval.request).or_default();
+            if votes.iter().all(|v| v.seq != approval.seq) {
+                votes.push(approval);
+            }
         }
         for grant in loaded.grants {
             self.put_grant(grant);
@@ -173,6 +176,7 @@ impl State {
                 }
             }
             RowChange::ApprovalGiven(approval) => self.approvals.entry(approval.request).or_default().push(approval.clone()),
+            RowChange::ApprovalVoided { seq } => self.approvals.values_mut().for_each(|votes| votes.retain(|v| v.seq != *seq)),
             RowChange::GrantStarted(grant) | RowChange::GrantExtended(grant) => self.put_grant(grant.clone()),
             RowChange::GrantCarries { id, entitlements } => {
                 if let Some(grant) = self.grants.get_mut(id) {
@@ -215,6 +219,12 @@ impl State {
                     }
                     delivery.done_at = *done_at;
                     delivery.note.clone_from(note);
+                }
+            }
+            RowChange::DeliveryReleased(id) => {
+                if let Some(delivery) = self.deliveries.get_mut(id) {
+                    delivery.state = DeliveryState::Queued;
+                    delivery.urgent = true;
                 }
             }
             RowChange::RemovalsConfirmed { connector, .. } => {
@@ -295,6 +305,21 @@ impl State {
         let mut found: Vec<&Request> = self.requests.values().filter(|r| r.status == RequestStatus::Pending).collect();
         found.sort_by_key(|r| r.id);
         found
+    }
+
+    /// Every token that was loaded.
+    pub fn tokens(&self) -> impl Iterator<Item = &Token> {
+        self.tokens.values()
+    }
+
+    /// Every delivery that was loaded.
+    pub fn deliveries(&self) -> impl Iterator<Item = &Delivery> {
+        self.deliveries.values()
+    }
+
+    /// The groups that blocks stand before, of a person.
+    pub fn blocked(&self, person: &PersonId) -> BTreeSet<GroupId> {
+        self.blocks.iter().filter(|((p, _), blocks)| p == person && !blocks.is_empty()).map(|((_, group), _)| group.clone()).collect()
     }
 
     /// A delivery.

@@ -84,6 +84,11 @@ pub enum RowChange {
     },
     /// A vote.
     ApprovalGiven(Approval),
+    /// A vote does not count any more.
+    ApprovalVoided {
+        /// The event of the vote.
+        seq: i64,
+    },
     /// A grant began.
     GrantStarted(Grant),
     /// A live grant has a later end, by another request and rule.
@@ -159,6 +164,8 @@ pub enum RowChange {
         /// Why it fails, or a note.
         note: Option<String>,
     },
+    /// A removal that waited for confirmation goes now, before all others.
+    DeliveryReleased(DeliveryId),
     /// The first removals that adoptions cause at a connector need not wait any more: what is `held` there is `queued`.
     RemovalsConfirmed {
         /// Where.

@@ -112,6 +112,9 @@ impl Dump {
                 }
             }
             RowChange::ApprovalGiven(approval) => self.put("approvals", approval.seq.to_string(), &ApprovalRow::from(approval)),
+            RowChange::ApprovalVoided { seq } => {
+                self.tables.entry("approvals").or_default().remove(&seq.to_string());
+            }
             RowChange::GrantStarted(grant) => self.put_grant(grant.into()),
             RowChange::GrantExtended(grant) => {
                 if let Some(mut row) = self.grants.get(&grant.id.to_string()).cloned() {
@@ -176,6 +179,11 @@ impl Dump {
                     row.done_at = done_at.map(Time::micros);
                     row.note.clone_from(note);
                     self.put_delivery(row);
+                }
+            }
+            RowChange::DeliveryReleased(id) => {
+                if let Some(row) = self.deliveries.get(&id.to_string()).cloned() {
+                    self.put_delivery(DeliveryRow { state: DeliveryState::Queued.as_str().to_owned(), urgent: Some(true), ..row });
                 }
             }
             RowChange::RemovalsConfirmed { connector, seq } => {

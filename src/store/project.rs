@@ -227,6 +227,10 @@ fn update(db: &mut Db, change: &RowChange) -> Result<(), DieselError> {
             ))
             .execute(c))?)
         }
+        RowChange::ApprovalVoided { seq } => one_row(on!(db, c => diesel::delete(approvals::table.find(*seq)).execute(c))?),
+        RowChange::DeliveryReleased(id) => one_row(on!(db, c => diesel::update(deliveries::table.filter(deliveries::id.eq(id.to_string())))
+            .set((deliveries::state.eq(DeliveryState::Queued.as_str()), deliveries::urgent.eq(Some(true))))
+            .execute(c))?),
         RowChange::GrantExtended(grant) => {
             let row = GrantRow::from(grant);
             one_row(on!(db, c => diesel::update(grants::table.filter(grants::id.eq(&row.id)))

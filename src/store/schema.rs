@@ -125,6 +125,7 @@ diesel::table! {
         queued_seq -> BigInt,
         done_at -> Nullable<BigInt>,
         note -> Nullable<Text>,
+        urgent -> Nullable<Bool>,
     }
 }
 diesel::table! {
@@ -226,6 +227,8 @@ diesel::table! {
 }
 diesel::allow_tables_to_appear_in_same_query!(audit_log, audit_private);
 diesel::allow_tables_to_appear_in_same_query!(grants, requests);
+diesel::allow_tables_to_appear_in_same_query!(deliveries, grants);
+diesel::allow_tables_to_appear_in_same_query!(approvals, requests);
 
 /// A condition spelled as the partial indexes spell it. Bound as a parameter, neither database could use those indexes; as
 /// diesel's `sql` literal, no statement with it would be prepared once and kept.
@@ -263,6 +266,11 @@ spelled!(
     /// Deliveries that are not achieved and wait for nobody's confirmation.
     OpenDelivery,
     "deliveries.state IN ('queued', 'failing')"
+);
+spelled!(
+    /// Open deliveries that go before all others.
+    UrgentDelivery,
+    "deliveries.urgent AND deliveries.state IN ('queued', 'failing')"
 );
 spelled!(
     /// Removals that wait for an admin's confirmation.

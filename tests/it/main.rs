@@ -13,6 +13,7 @@ mod bad_input;
 mod explain;
 mod git_source;
 mod house;
+mod leaver;
 mod lifecycle;
 mod matrix;
 mod model;
