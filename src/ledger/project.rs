@@ -144,8 +144,16 @@ pub fn project(event: &Event) -> Vec<RowChange> {
         }
         Change::TokenCreated { token } => vec![RowChange::TokenMade(token.clone())],
         Change::TokenRevoked { token, .. } => vec![RowChange::TokenRevoked { id: *token, at }],
+        Change::IdentityLinked { identity } => vec![RowChange::IdentityLinked { identity: identity.clone(), seq }],
+        Change::IdentityUnlinked { issuer, subject, .. } => {
+            vec![RowChange::IdentityUnlinked { issuer: issuer.clone(), subject: subject.clone() }]
+        }
+        Change::SessionStarted { session } => {
+            vec![RowChange::SessionStarted { session: session.clone(), agent: event.personal.agent.clone() }]
+        }
+        Change::SessionEnded { session, cause, .. } => vec![RowChange::SessionEnded { id: *session, at, cause: *cause }],
         Change::FreezeSet { on } => vec![RowChange::Frozen(*on)],
-        Change::PolicyLoadFailed { .. } | Change::Refused { .. } => Vec::new(),
+        Change::PolicyLoadFailed { .. } | Change::SigninRefused { .. } | Change::Refused { .. } => Vec::new(),
     }
 }
 

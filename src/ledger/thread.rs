@@ -107,6 +107,11 @@ impl Thread {
                         let _ = done.send(());
                         return;
                     }
+                    Work::Seen(seen) => {
+                        if let Err(error) = self.batcher.writer.note_seen(&seen) {
+                            tracing::warn!(%error, "when sessions were last seen could not be kept");
+                        }
+                    }
                     Work::Command { envelope, compiled, reply } => {
                         let alone = needs::stands_alone(&envelope.command);
                         if alone && !batch.is_empty() {

@@ -13,9 +13,10 @@ use serde::Serialize;
 use super::{
     change::RowChange,
     db::{Db, on},
+    row_session::{IdentityRow, SessionRow},
     row_standing::{GroupLifeRow, HeldEndingsRow, NoticeRow, on_change_word, standing_columns},
     row::{ApprovalRow, BlockRow, DeliveryRow, GrantRow, PersonRow, RequestRow, TeamRow, TokenRow, entitlements_text},
-    schema::{HeldRemoval, approvals, blocks, deliveries, grants, group_lives, held_endings, notices, people, removals_confirmed, requests, teams, tokens},
+    schema::{HeldRemoval, approvals, blocks, deliveries, grants, group_lives, held_endings, identities, notices, people, removals_confirmed, requests, sessions, teams, tokens},
 };
 use crate::domain::{delivery::DeliveryState, person::PersonStatus, time::Time};
 
@@ -351,6 +352,20 @@ fn update(db: &mut Db, change: &RowChange) -> Result<(), DieselError> {
         RowChange::TokenRevoked { id, at } => {
             one_row(on!(db, c => diesel::update(tokens::table.find(id.to_string())).set(tokens::revoked_at.eq(at.micros())).execute(c))?)
         }
+        RowChange::IdentityLinked { identity, seq } => {
+            let row = IdentityRow::new(identity, *seq);
+            on!(db, c => diesel::insert_into(identities::table).values(&row).execute(c)).map(drop)
+        }
+        RowChange::IdentityUnlinked { issuer, subject } => {
+            one_row(on!(db, c => diesel::delete(identities::table.find((issuer.as_str(), subject.as_str()))).execute(c))?)
+        }
+        RowChange::SessionStarted { session, agent } => {
+            let row = SessionRow::new(session, agent.as_deref());
+            on!(db, c => diesel::insert_into(sessions::table).values(&row).execute(c)).map(drop)
+        }
+        RowChange::SessionEnded { id, at, cause } => one_row(on!(db, c => diesel::update(sessions::table.find(id.to_string()))
+            .set((sessions::ended_at.eq(at.micros()), sessions::ended_because.eq(cause.as_str())))
+            .execute(c))?),
         // These lie in the head, which the append moves.
         RowChange::Frozen(_) | RowChange::PolicyInForce { .. } | RowChange::DirectoryRevision(_) => Ok(()),
         // Written by `apply`.

@@ -75,7 +75,7 @@ impl House {
 
     /// Asks with a token.
     pub async fn ask_with(&self, token: &Token, group: &str) -> Result<Answer, Refusal> {
-        let actor = Actor::Person { id: token.person.clone(), token: Some(token.id), service: token.service.clone() };
+        let actor = Actor::Person { id: token.person.clone(), token: Some(token.id), service: token.service.clone(), bearer: None };
         let command = Command::Submit { person: token.person.clone(), group: group.parse().unwrap(), duration: None, justification: None };
         self.core.ledger.execute(Envelope { id: CommandId(fresh_id()), actor, command, idempotency: None }).await.unwrap().answer
     }

@@ -23,6 +23,8 @@ mod real_org;
 mod replay;
 mod sample;
 mod sampled;
+mod signin;
+mod signin_house;
 mod tamper;
 mod target;
 mod upgrade;
