@@ -288,6 +288,14 @@ pub struct Conflict {
     pub keep: Option<GroupId>,
 }
 
+impl Conflict {
+    /// What is held that may not be held beside a group, in the order of the file; nothing when the conflict is about others.
+    pub fn held_beside<'c>(&'c self, group: &'c GroupId, holds: &'c BTreeSet<GroupId>) -> impl Iterator<Item = &'c GroupId> {
+        let about = self.groups.contains(group);
+        self.groups.iter().filter(move |other| about && *other != group && holds.contains(*other))
+    }
+}
+
 /// Who audits and who administers Bandpass itself (`roles.toml`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Roles {

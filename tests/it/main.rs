@@ -19,6 +19,7 @@ mod model;
 mod policy_diff;
 mod problems;
 mod real_org;
+mod remotes;
 mod replay;
 mod sample;
 mod sampled;

@@ -82,6 +82,11 @@ impl Service {
         self.environment.insert(format!("BANDPASS__{key}"), value.to_owned());
     }
 
+    /// Sets a variable that is no key of the configuration.
+    pub fn environment(&mut self, variable: &str, value: &str) {
+        self.environment.insert(variable.to_owned(), value.to_owned());
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
