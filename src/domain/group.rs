@@ -2,7 +2,7 @@
 //!
 //! Conditions are kept here as their source text; `policy/` holds them compiled. Pages and the API show these values.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::{BTreeMap, BTreeSet}, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 

@@ -121,6 +121,10 @@ fn complaint(output: &Output) -> String {
         return cure.to_owned();
     }
     let told: Vec<&str> = lines.iter().filter_map(|l| l.strip_prefix("fatal: ").or_else(|| l.strip_prefix("error: "))).collect();
+    let by_ssh = lines.iter().take_while(|l| !l.starts_with("fatal: ")).last().filter(|_| output.complaint.contains("Could not read from remote repository"));
+    if let Some(said) = by_ssh {
+        return plain(said, 400);
+    }
     let text = if told.is_empty() { lines.join("; ") } else { told.join("; ") };
     let text = if text.is_empty() { format!("git ended with {}", output.status) } else { text };
     plain(&text, 400)

@@ -5,6 +5,7 @@ pub mod api;
 mod guard;
 mod limits;
 mod metrics;
+pub mod policy_loads;
 pub mod problem;
 mod refusals;
 pub mod routes;

@@ -25,6 +25,13 @@ fn organisation(stem: &str) -> (Folder, PathBuf, String) {
     (folder, repository, first)
 }
 
+/// A commit that changes the set: one with the same files would say nothing new.
+fn another(repository: &Path) -> String {
+    let path = repository.join("roles.toml");
+    fs::write(&path, fs::read_to_string(&path).unwrap() + "# looked over\n").unwrap();
+    commit_all(repository, "the second")
+}
+
 fn service(folder: &Path, name: &str, source: &str) -> Service {
     let database = Database::sqlite(folder);
     let mut service = Service::new(&program(env!("CARGO_BIN_EXE_bandpass")), folder, name, &database);
@@ -107,6 +114,10 @@ fn over_ssh_the_host_key_and_our_key_must_be_right() {
         // Where it keeps its empty folder for the unprivileged part, when root runs it.
         let _ = fs::create_dir_all("/run/sshd");
         let sshd = Leashed::spawn(&server, &["-D", "-e", "-f", &shown(&at("config"))], folder.path(), &at("log"), |_| {});
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(sshd.is_alive(), "{}", fs::read_to_string(at("log")).unwrap());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         let known = |key: &str| fs::write(at("known"), format!("[127.0.0.1]:{port} {}", public(key))).unwrap();
         let command = |key: &str| format!("ssh -F none -i {} -o IdentitiesOnly=yes -o IdentityAgent=none -o UserKnownHostsFile={} -o GlobalKnownHostsFile=none -o StrictHostKeyChecking=yes -oBatchMode=yes -oConnectTimeout=10", shown(&at(key)), shown(&at("known")));
         known("host");
@@ -114,10 +125,9 @@ fn over_ssh_the_host_key_and_our_key_must_be_right() {
         let mut service = service(folder.path(), "run", &format!("ssh://{user}@127.0.0.1:{port}{}", shown(&repository)));
         service.environment("GIT_SSH_COMMAND", &command("ours"));
         service.start().await;
-        assert!(sshd.is_alive(), "{}", fs::read_to_string(at("log")).unwrap());
         let token = service.tokens(&[organisation::person(0)], "read")[0].clone();
         until(&service, &token, "the first commit", |said| commit(said) == Some(&first)).await;
-        let second = commit_all(&repository, "the second");
+        let second = another(&repository);
         until(&service, &token, "the second commit", |said| commit(said) == Some(&second)).await;
         // Somebody in between: another host key than the one known.
         known("other-host");
@@ -174,7 +184,7 @@ fn over_https_the_certificate_and_the_token_must_be_right_and_the_token_is_nowhe
         let token = service.tokens(&[organisation::person(0)], "read")[0].clone();
         let said = until(&service, &token, "the first commit", |said| commit(said) == Some(&first)).await;
         assert!(said["source"].as_str().is_some_and(|s| s.starts_with("https://bot:***@127.0.0.1")), "{said}");
-        let second = commit_all(&repository, "the second");
+        let second = another(&repository);
         until(&service, &token, "the second commit", |said| commit(said) == Some(&second)).await;
         service.stop();
         // An authority that did not sign the server's certificate.
