@@ -14,6 +14,7 @@ use crate::{
 
 struct Remaining {
     id: String,
+    grant: String,
     name: String,
     ends: When,
     standing: Option<Standing>,
@@ -28,6 +29,7 @@ struct DepartedPage {
     owner: String,
     remaining: Vec<Remaining>,
     more: bool,
+    may_end: bool,
 }
 
 /// The page of a group that is not in the policy.
@@ -43,7 +45,7 @@ pub async fn group(state: &AppState, caller: &Known, id: &str) -> Result<HttpRes
     let now = state.ledger.now();
     let filter = GrantFilter { groups: Some([id.clone()].into()), live: true, ..GrantFilter::default() };
     let found = state.reader.grants(filter, Page { before: None, limit: MOST }).await?;
-    let remaining = found.items.iter().map(|g| Remaining { id: g.person.to_string(), name: words::name(snapshot, &g.person), ends: when(g.ends_at, now), standing: standing::of(snapshot, g, now) }).collect();
+    let remaining = found.items.iter().map(|g| Remaining { id: g.person.to_string(), grant: g.id.to_string(), name: words::name(snapshot, &g.person), ends: when(g.ends_at, now), standing: standing::of(snapshot, g, now) }).collect();
     page(&DepartedPage {
         frame: Frame::new(state, caller, group.title.clone(), "groups").await?,
         title: group.title.clone(),
@@ -51,5 +53,6 @@ pub async fn group(state: &AppState, caller: &Known, id: &str) -> Result<HttpRes
         owner: words::list(snapshot, &group.owner, false),
         remaining,
         more: found.next.is_some(),
+        may_end: caller.admin,
     })
 }
