@@ -7,6 +7,7 @@ mod support;
 
 mod adopt;
 mod architecture;
+mod canary;
 mod effect;
 mod audit_filters;
 mod bad_input;
@@ -20,6 +21,8 @@ mod model;
 mod policy_diff;
 mod problems;
 mod real_org;
+mod recipes;
+mod remotes;
 mod replay;
 mod sample;
 mod sampled;
