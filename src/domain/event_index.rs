@@ -93,11 +93,13 @@ impl Change {
             Self::PersonAdded { person, .. }
             | Self::PersonChanged { person, .. }
             | Self::PersonLeft { person, .. }
+            | Self::PersonRecorded { person, .. }
             | Self::TokenRevoked { person, .. } => about(person),
             Self::TokenCreated { token } => about(&token.person),
             Self::PolicyLoaded { revision, .. } => EventIndex { policy_revision: Some(revision.clone()), ..EventIndex::default() },
             Self::TeamChanged { .. }
             | Self::TeamRemoved { .. }
+            | Self::TeamRecorded { .. }
             | Self::EndingsWithdrawn { .. }
             | Self::PolicyLoadFailed { .. }
             | Self::FreezeSet { .. }

@@ -17,6 +17,7 @@ mod read_audit;
 mod read_deliveries;
 mod read_standing;
 pub mod row;
+pub mod row_records;
 pub mod row_standing;
 mod schema;
 pub mod snapshot;
