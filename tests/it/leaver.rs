@@ -141,6 +141,8 @@ fn what_a_leaver_filed_for_others_is_withdrawn_and_their_votes_do_not_count() {
         house.import(&gone).await;
         let mut after = house.since(before).await;
         after.retain(|(kind, _)| kind != "person.changed");
+        // Two requests of one moment have ids in any order.
+        after.sort_by_key(|(kind, person)| (kind == "approval.voided").then(|| person.clone()));
         assert_eq!(after, told(&[("person.left", "max"), ("request.withdrawn", "ann"), ("approval.voided", "ann"), ("approval.voided", "bob")]));
         assert_eq!(house.request(&filed).await.status, Withdrawn);
         assert_eq!(house.request(&staged).await.stage, 0, "its first stage is asked again");
