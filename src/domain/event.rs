@@ -16,6 +16,7 @@ use super::{
     group::Entitlement,
     id::{CommandId, ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, SessionId, TeamId, TokenId},
     person::Team,
+    record::{SourceName, TeamRecord},
     request::{Approval, Request},
     session::{Identity, Session, SessionEnd},
     standing::{Cause, Departure, HeldChange},
@@ -57,7 +58,7 @@ pub enum Change {
         /// Set when a person denied it: an identical request is denied until then (semantics.md, 6).
         cooldown_until: Option<Time>,
     },
-    /// The requester took it back.
+    /// The requester took it back, or it went with somebody who left.
     #[serde(rename = "request.withdrawn")]
     RequestWithdrawn {
         /// Which.
@@ -66,6 +67,9 @@ pub enum Change {
         person: PersonId,
         /// For what.
         group: GroupId,
+        /// Set when nobody took it back: the person, or who filed it for them, has left.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Cause>,
     },
     /// Nobody answered in time.
     #[serde(rename = "request.expired")]
@@ -88,6 +92,21 @@ pub enum Change {
         group: GroupId,
         /// The stage that begins by it, with its deadline.
         next_stage: Option<(u32, Time)>,
+    },
+    /// A vote on a pending request does not count any more: the voter has left.
+    #[serde(rename = "approval.voided")]
+    ApprovalVoided {
+        /// The vote.
+        approval: Approval,
+        /// Whose request.
+        person: PersonId,
+        /// For what.
+        group: GroupId,
+        /// The stage that is asked again because of it, with its deadline.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked_again: Option<(u32, Time)>,
+        /// Why.
+        cause: Cause,
     },
     /// A live grant got a later end.
     #[serde(rename = "grant.extended")]
@@ -252,13 +271,17 @@ pub enum Change {
         /// From which source.
         source: String,
     },
-    /// A person left. The id is a tombstone.
+    /// A person left. The id is a tombstone. What they held, asked and voted ends by events that follow in the same
+    /// transaction.
     #[serde(rename = "person.left")]
     PersonLeft {
         /// Who.
         person: PersonId,
         /// From which source.
         source: String,
+        /// Removals of theirs that waited for an admin's confirmation and go now: a leaver waits for nobody.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        released: Vec<DeliveryId>,
     },
     /// A team is new or different.
     #[serde(rename = "team.changed")]
@@ -267,6 +290,9 @@ pub enum Change {
         team: Team,
         /// From which source.
         source: String,
+        /// What sources say of it, where more than files speak.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        records: Vec<TeamRecord>,
     },
     /// A team is gone.
     #[serde(rename = "team.removed")]
@@ -275,6 +301,28 @@ pub enum Change {
         team: TeamId,
         /// From which source.
         source: String,
+    },
+    /// A source says something else of a person, and the directory stays as it is; what it says is personal text.
+    #[serde(rename = "person.recorded")]
+    PersonRecorded {
+        /// Who.
+        person: PersonId,
+        /// From which source.
+        source: String,
+    },
+    /// A source says something else of a team, or nothing any more, and the directory stays as it is.
+    #[serde(rename = "team.recorded")]
+    TeamRecorded {
+        /// Which.
+        team: TeamId,
+        /// From which source.
+        source: String,
+        /// What sources say of it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        records: Vec<TeamRecord>,
+        /// The source that speaks of it no more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        forgotten: Option<SourceName>,
     },
     /// A policy set came into force.
     #[serde(rename = "policy.loaded")]
@@ -324,6 +372,9 @@ pub enum Change {
         token: TokenId,
         /// Whose.
         person: PersonId,
+        /// Set when nobody revoked it: its owner has left.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Cause>,
     },
     /// A first sign-in recorded whom an issuer means by a subject.
     #[serde(rename = "identity.linked")]
@@ -412,6 +463,7 @@ impl Change {
             Self::RequestWithdrawn { .. } => "request.withdrawn",
             Self::RequestExpired { .. } => "request.expired",
             Self::ApprovalGiven { .. } => "approval.given",
+            Self::ApprovalVoided { .. } => "approval.voided",
             Self::GrantExtended { .. } => "grant.extended",
             Self::GrantRevoked { .. } => "grant.revoked",
             Self::GrantExpired { .. } => "grant.expired",
@@ -433,6 +485,8 @@ impl Change {
             Self::PersonLeft { .. } => "person.left",
             Self::TeamChanged { .. } => "team.changed",
             Self::TeamRemoved { .. } => "team.removed",
+            Self::PersonRecorded { .. } => "person.recorded",
+            Self::TeamRecorded { .. } => "team.recorded",
             Self::PolicyLoaded { .. } => "policy.loaded",
             Self::PolicyLoadFailed { .. } => "policy.load_failed",
             Self::TokenCreated { .. } => "token.created",
@@ -449,11 +503,11 @@ impl Change {
 
     /// Every kind, for filters and documentation.
     pub const KINDS: &'static [&'static str] = &[
-        "request.submitted", "request.granted", "request.denied", "request.withdrawn", "request.expired", "approval.given",
+        "request.submitted", "request.granted", "request.denied", "request.withdrawn", "request.expired", "approval.given", "approval.voided",
         "grant.extended", "grant.revoked", "grant.expired", "grant.ending", "grant.flagged", "grant.kept", "grant.moved", "grant.adopted", "block.lifted", "delivery.queued",
         "delivery.done", "delivery.failing", "person.added", "person.changed", "person.left", "team.changed",
         "team.removed", "endings.held", "endings.confirmed", "endings.withdrawn", "policy.loaded", "policy.load_failed", "token.created", "token.revoked", "freeze.set", "refused",
-        "removals.confirmed", "identity.linked", "identity.unlinked", "session.started", "session.ended", "signin.refused",
+        "removals.confirmed", "identity.linked", "identity.unlinked", "session.started", "session.ended", "signin.refused", "person.recorded", "team.recorded",
     ];
 
     /// How it came out.
@@ -467,7 +521,7 @@ impl Change {
             "request.submitted" | "delivery.queued" | "grant.ending" | "grant.flagged" | "endings.held" => Outcome::Pending,
             "request.granted" | "grant.extended" | "grant.adopted" => Outcome::Granted,
             "request.denied" => Outcome::Denied,
-            "request.withdrawn" | "request.expired" | "grant.revoked" | "grant.expired" | "session.ended" => Outcome::Ended,
+            "request.withdrawn" | "request.expired" | "approval.voided" | "grant.revoked" | "grant.expired" | "session.ended" => Outcome::Ended,
             "delivery.failing" | "policy.load_failed" => Outcome::Failing,
             "refused" | "signin.refused" => Outcome::Refused,
             _ => Outcome::Done,

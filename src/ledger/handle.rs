@@ -73,6 +73,7 @@ pub(super) struct Shared {
     pub snapshot: RwLock<Arc<Snapshot>>,
     pub stats: LedgerStats,
     pub deliveries: Notify,
+    pub urgent: Notify,
     pub source: SourceWatch,
     pub config: LedgerConfig,
 }
@@ -229,6 +230,11 @@ impl Ledger {
     /// Returns when deliveries have been queued since the last call.
     pub async fn deliveries_queued(&self) {
         self.shared.deliveries.notified().await;
+    }
+
+    /// Returns when deliveries that go before all others have been queued since the last call.
+    pub async fn urgent_queued(&self) {
+        self.shared.urgent.notified().await;
     }
 
     /// Whether the ledger decides.

@@ -7,6 +7,7 @@ use crate::{
     domain::{
         actor::Actor,
         command::{Command, Envelope},
+        directory_change::DirectoryChange,
         group::{Group, Stage, Who},
         id::{GroupId, PersonId},
     },
@@ -137,7 +138,17 @@ pub fn around(envelope: &Envelope, snapshot: &Snapshot, state: &State, into: &mu
             actor();
             into.waiting_at.insert(connector.clone());
         }
-        Command::ChangeDirectory { .. } | Command::CreateToken { .. } | Command::RevokeToken { .. } | Command::Freeze { .. } | Command::ConfirmEndings { .. } | Command::EndSessions { .. } | Command::UnlinkIdentity { .. } => actor(),
+        Command::ChangeDirectory { changes, .. } => {
+            actor();
+            let left = |id: &PersonId| snapshot.directory.person(id.as_str()).is_some_and(|p| !p.is_active());
+            into.leavers.extend(changes.iter().filter_map(|change| match change {
+                DirectoryChange::PersonLeft { id } => Some(id.clone()),
+                DirectoryChange::PersonAdded { person } if left(&person.id) => Some(person.id.clone()),
+                _ => None,
+            }));
+            into.people.extend(into.leavers.iter().cloned());
+        }
+        Command::CreateToken { .. } | Command::RevokeToken { .. } | Command::Freeze { .. } | Command::ConfirmEndings { .. } | Command::EndSessions { .. } | Command::UnlinkIdentity { .. } => actor(),
         _ => {}
     }
 }

@@ -70,7 +70,10 @@ impl State {
             self.approvals.remove(&approval.request);
         }
         for approval in loaded.approvals {
-            self.approvals.entry(approval.request).or_default().push(approval);
+            let votes = self.approvals.entry(approval.request).or_default();
+            if votes.iter().all(|v| v.seq != approval.seq) {
+                votes.push(approval);
+            }
         }
         for grant in loaded.grants {
             self.put_grant(grant);
@@ -194,6 +197,7 @@ impl State {
                 }
             }
             RowChange::ApprovalGiven(approval) => self.approvals.entry(approval.request).or_default().push(approval.clone()),
+            RowChange::ApprovalVoided { seq } => self.approvals.values_mut().for_each(|votes| votes.retain(|v| v.seq != *seq)),
             RowChange::GrantStarted(grant) | RowChange::GrantExtended(grant) => self.put_grant(grant.clone()),
             RowChange::GrantCarries { id, entitlements } => {
                 if let Some(grant) = self.grants.get_mut(id) {
@@ -238,6 +242,12 @@ impl State {
                     delivery.note.clone_from(note);
                 }
             }
+            RowChange::DeliveryReleased(id) => {
+                if let Some(delivery) = self.deliveries.get_mut(id) {
+                    delivery.state = DeliveryState::Queued;
+                    delivery.urgent = true;
+                }
+            }
             RowChange::RemovalsConfirmed { connector, .. } => {
                 for delivery in self.deliveries.values_mut().filter(|d| d.state == DeliveryState::Held && d.entitlement.connector == *connector) {
                     delivery.state = DeliveryState::Queued;
@@ -275,6 +285,9 @@ impl State {
             RowChange::PersonPut { .. }
             | RowChange::TeamPut { .. }
             | RowChange::TeamGone(_)
+            | RowChange::PersonRecordPut { .. }
+            | RowChange::TeamRecordPut { .. }
+            | RowChange::TeamRecordGone { .. }
             | RowChange::GroupBorn { .. }
             | RowChange::GroupGone { .. }
             | RowChange::NoticeQueued(_)
@@ -328,6 +341,21 @@ impl State {
         let mut found: Vec<&Request> = self.requests.values().filter(|r| r.status == RequestStatus::Pending).collect();
         found.sort_by_key(|r| r.id);
         found
+    }
+
+    /// Every token that was loaded.
+    pub fn tokens(&self) -> impl Iterator<Item = &Token> {
+        self.tokens.values()
+    }
+
+    /// Every delivery that was loaded.
+    pub fn deliveries(&self) -> impl Iterator<Item = &Delivery> {
+        self.deliveries.values()
+    }
+
+    /// The groups that blocks stand before, of a person.
+    pub fn blocked(&self, person: &PersonId) -> BTreeSet<GroupId> {
+        self.blocks.iter().filter(|((p, _), blocks)| p == person && !blocks.is_empty()).map(|((_, group), _)| group.clone()).collect()
     }
 
     /// A delivery.

@@ -8,6 +8,7 @@ use crate::domain::{
     group::Entitlement,
     id::{ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, SessionId, TeamId, TokenId},
     person::{Person, PersonStatus, Team},
+    record::{PersonRecord, SourceName, TeamRecord},
     request::{Approval, Request, RequestStatus},
     session::{Identity, Session, SessionEnd},
     standing::{Departure, HeldEndings, HeldState, Notice, Standing},
@@ -85,6 +86,11 @@ pub enum RowChange {
     },
     /// A vote.
     ApprovalGiven(Approval),
+    /// A vote does not count any more.
+    ApprovalVoided {
+        /// The event of the vote.
+        seq: i64,
+    },
     /// A grant began.
     GrantStarted(Grant),
     /// A live grant has a later end, by another request and rule.
@@ -160,6 +166,8 @@ pub enum RowChange {
         /// Why it fails, or a note.
         note: Option<String>,
     },
+    /// A removal that waited for confirmation goes now, before all others.
+    DeliveryReleased(DeliveryId),
     /// The first removals that adoptions cause at a connector need not wait any more: what is `held` there is `queued`.
     RemovalsConfirmed {
         /// Where.
@@ -185,8 +193,29 @@ pub enum RowChange {
         /// By which event.
         seq: i64,
     },
-    /// A team is gone.
+    /// A team is gone, with what sources said of it.
     TeamGone(TeamId),
+    /// What a source says of a person.
+    PersonRecordPut {
+        /// It.
+        record: Box<PersonRecord>,
+        /// By which event.
+        seq: i64,
+    },
+    /// What a source says of a team.
+    TeamRecordPut {
+        /// It.
+        record: Box<TeamRecord>,
+        /// By which event.
+        seq: i64,
+    },
+    /// A source speaks of a team no more.
+    TeamRecordGone {
+        /// Who.
+        source: SourceName,
+        /// Of which.
+        team: TeamId,
+    },
     /// A group began a life.
     GroupBorn {
         /// Which.

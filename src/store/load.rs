@@ -60,6 +60,9 @@ pub struct Around {
     pub groups: BTreeSet<GroupId>,
     /// Groups whose pending requests are needed.
     pub pending_of: BTreeSet<GroupId>,
+    /// People who leave or come back: beside the rows of `people`, their tokens, what they filed and voted on that is pending,
+    /// and removals of theirs that wait.
+    pub leavers: BTreeSet<PersonId>,
     /// Whether the connectors are needed where removals that adoptions cause were confirmed.
     pub confirmed: bool,
     /// Connectors whose removals that wait for confirmation are to be counted.
@@ -94,6 +97,9 @@ pub struct Loaded {
     /// How many removals wait for confirmation, by connector.
     pub waiting: BTreeMap<ConnectorName, u64>,
 }
+
+/// People whose rows are read by one query: SQLite binds 32,766 values at most, and a plan is made for each number of them.
+const PEOPLE_AT_ONCE: usize = 500;
 
 fn texts<T: ToString>(ids: &BTreeSet<T>) -> Vec<String> {
     ids.iter().map(T::to_string).collect()
@@ -211,25 +217,27 @@ impl Writer {
     /// When the database fails, or a row is impossible.
     pub fn load_around(&mut self, around: &Around, into: &mut Loaded) -> Result<(), StoreError> {
         let db = &mut self.db;
-        if !around.people.is_empty() {
-            let people = texts(&around.people);
+        for people in texts(&around.people).chunks(PEOPLE_AT_ONCE) {
             let rows: Vec<GrantRow> = on!(db, c => grants::table
-                .filter(grants::person.eq_any(&people))
+                .filter(grants::person.eq_any(people))
                 .filter(ActiveGrant)
                 .select(GrantRow::as_select())
                 .load(c))
             .map_err(store_error)?;
             into.grants.extend(valid::<_, Grant>(rows)?);
             let rows: Vec<RequestRow> = on!(db, c => requests::table
-                .filter(requests::person.eq_any(&people))
+                .filter(requests::person.eq_any(people))
                 .filter(PendingRequest)
                 .select(RequestRow::as_select())
                 .load(c))
             .map_err(store_error)?;
             into.requests.extend(valid::<_, Request>(rows)?);
             let rows: Vec<BlockRow> =
-                on!(db, c => blocks::table.filter(blocks::person.eq_any(&people)).select(BlockRow::as_select()).load(c)).map_err(store_error)?;
+                on!(db, c => blocks::table.filter(blocks::person.eq_any(people)).select(BlockRow::as_select()).load(c)).map_err(store_error)?;
             into.blocks.extend(rows.iter().filter_map(block));
+        }
+        for people in texts(&around.leavers).chunks(PEOPLE_AT_ONCE) {
+            leavers(db, people, into)?;
         }
         if !around.groups.is_empty() {
             let groups = texts(&around.groups);
@@ -272,6 +280,47 @@ impl Writer {
             on!(&mut self.db, c => group_lives::table.select(GroupLifeRow::as_select()).load(c)).map_err(store_error)?;
         Ok(rows.into_iter().filter_map(GroupLifeRow::read).collect())
     }
+}
+
+/// What leavers leave behind, beside grants, requests and blocks of their own.
+fn leavers(db: &mut Db, people: &[String], into: &mut Loaded) -> Result<(), StoreError> {
+    let tokens_of: Vec<TokenRow> = on!(db, c => tokens::table
+        .filter(tokens::person.eq_any(people))
+        .filter(tokens::revoked_at.is_null())
+        .select(TokenRow::as_select())
+        .load(c))
+    .map_err(store_error)?;
+    into.tokens.extend(valid::<_, Token>(tokens_of)?);
+    let filed: Vec<RequestRow> = on!(db, c => requests::table
+        .filter(requests::filed_by.eq_any(people))
+        .filter(PendingRequest)
+        .select(RequestRow::as_select())
+        .load(c))
+    .map_err(store_error)?;
+    into.requests.extend(valid::<_, Request>(filed)?);
+    let held: Vec<DeliveryRow> = on!(db, c => deliveries::table
+        .filter(HeldRemoval)
+        .filter(deliveries::person.eq_any(people))
+        .select(DeliveryRow::as_select())
+        .load(c))
+    .map_err(store_error)?;
+    into.deliveries.extend(valid::<_, Delivery>(held)?);
+    let voted: Vec<RequestRow> = on!(db, c => requests::table
+        .inner_join(approvals::table.on(approvals::request.eq(requests::id)))
+        .filter(approvals::person.eq_any(people))
+        .filter(PendingRequest)
+        .select(RequestRow::as_select())
+        .load(c))
+    .map_err(store_error)?;
+    // The votes come whole, for each request.
+    for ids in voted.iter().map(|r| r.id.clone()).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().chunks(PEOPLE_AT_ONCE) {
+        let votes: Vec<ApprovalRow> =
+            on!(db, c => approvals::table.filter(approvals::request.eq_any(ids)).order(approvals::seq).select(ApprovalRow::as_select()).load(c))
+                .map_err(store_error)?;
+        into.approvals.extend(valid::<_, Approval>(votes)?);
+    }
+    into.requests.extend(valid::<_, Request>(voted)?);
+    Ok(())
 }
 
 fn request_rows(db: &mut Db, ids: &[String]) -> Result<Vec<RequestRow>, DieselError> {

@@ -298,6 +298,7 @@ pub struct DeliveryRow {
     pub queued_seq: i64,
     pub done_at: Option<i64>,
     pub note: Option<String>,
+    pub urgent: Option<bool>,
 }
 
 /// One event queues fewer deliveries than this, so `seq * 1024 + index` orders them all.
@@ -321,6 +322,8 @@ impl DeliveryRow {
             queued_seq: d.queued_seq,
             done_at: d.done_at.map(Time::micros),
             note: d.note.clone(),
+            // None as in every row of a version that did not know it.
+            urgent: d.urgent.then_some(true),
         }
     }
 }
@@ -343,6 +346,7 @@ impl TryFrom<DeliveryRow> for Delivery {
             queued_seq: row.queued_seq,
             done_at: row.done_at.map(Time::from_micros),
             note: row.note,
+            urgent: row.urgent.unwrap_or(false),
         })
     }
 }

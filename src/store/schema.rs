@@ -125,6 +125,7 @@ diesel::table! {
         queued_seq -> BigInt,
         done_at -> Nullable<BigInt>,
         note -> Nullable<Text>,
+        urgent -> Nullable<Bool>,
     }
 }
 diesel::table! {
@@ -138,6 +139,22 @@ diesel::table! {
 diesel::table! {
     teams (id) {
         id -> Text,
+        data -> Text,
+        seq -> BigInt,
+    }
+}
+diesel::table! {
+    person_records (source, person) {
+        source -> Text,
+        person -> Text,
+        data -> Text,
+        seq -> BigInt,
+    }
+}
+diesel::table! {
+    team_records (source, team) {
+        source -> Text,
+        team -> Text,
         data -> Text,
         seq -> BigInt,
     }
@@ -258,6 +275,8 @@ diesel::table! {
 }
 diesel::allow_tables_to_appear_in_same_query!(audit_log, audit_private);
 diesel::allow_tables_to_appear_in_same_query!(grants, requests);
+diesel::allow_tables_to_appear_in_same_query!(deliveries, grants);
+diesel::allow_tables_to_appear_in_same_query!(approvals, requests);
 diesel::allow_tables_to_appear_in_same_query!(sessions, session_seen);
 
 /// A condition spelled as the partial indexes spell it. Bound as a parameter, neither database could use those indexes; as
@@ -296,6 +315,11 @@ spelled!(
     /// Deliveries that are not achieved and wait for nobody's confirmation.
     OpenDelivery,
     "deliveries.state IN ('queued', 'failing')"
+);
+spelled!(
+    /// Open deliveries that go before all others.
+    UrgentDelivery,
+    "deliveries.urgent AND deliveries.state IN ('queued', 'failing')"
 );
 spelled!(
     /// Removals that wait for an admin's confirmation.

@@ -6,6 +6,7 @@ mod backchannel;
 mod guard;
 mod limits;
 mod metrics;
+pub mod policy_loads;
 pub mod problem;
 mod refusals;
 pub mod routes;

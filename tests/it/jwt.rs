@@ -179,6 +179,7 @@ fn every_wrong_token_is_nobody() {
             ("43 kid SQL", key.sign_raw(r#"{"alg":"ES256","typ":"at+jwt","kid":"' OR 1=1 --"}"#, &right.to_string())),
             ("43 kid a URL", key.sign_raw(r#"{"alg":"ES256","typ":"at+jwt","kid":"https://evil.example/key"}"#, &right.to_string())),
             ("43 kid of 10 KB", head(json!({ "typ": "at+jwt", "kid": "k".repeat(10_000) }))),
+            ("43 kid of 300 bytes", head(json!({ "typ": "at+jwt", "kid": "k".repeat(300) }))),
             ("43 kid a number", head(json!({ "typ": "at+jwt", "kid": 7 }))),
             ("44 jku", head(json!({ "typ": "at+jwt", "jku": format!("{url}/evil-jwks") }))),
             ("44 x5u", head(json!({ "typ": "at+jwt", "x5u": format!("{url}/evil-x5u") }))),

@@ -96,6 +96,11 @@ impl Service {
         arguments.iter().map(ToString::to_string).chain(config).collect()
     }
 
+    /// Sets a variable that is no key of the configuration.
+    pub fn environment(&mut self, variable: &str, value: &str) {
+        self.environment.insert(variable.to_owned(), value.to_owned());
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -5,6 +5,7 @@ mod directory;
 mod ending;
 pub mod explained;
 pub mod inputs;
+mod leaving;
 mod membership;
 mod operate;
 mod holding;
@@ -144,8 +145,8 @@ pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) ->
         Command::ConfirmDelivery { delivery, note } => delivery::confirm(world, *delivery, note.clone(), recorder),
         Command::ReportDelivery { delivery, error } => delivery::report(world, *delivery, error, recorder),
         Command::ConfirmRemovals { connector, reason } => delivery::confirm_removals(world, &envelope.actor, connector, reason, recorder),
-        Command::ChangeDirectory { changes, source, expected_revision } => {
-            directory::change(world, &envelope.actor, changes, source, *expected_revision, recorder)
+        Command::ChangeDirectory { changes, told, source, expected_revision } => {
+            directory::change(world, &envelope.actor, (changes, told), source, *expected_revision, recorder, ids)
         }
         Command::LoadPolicy { revision, parent, source, commit, access, .. } => {
             policy::load(world, revision, parent.as_ref(), (source, commit.as_ref(), access.as_ref()), recorder, ids)
@@ -240,6 +241,11 @@ impl World<'_> {
         self.snapshot.policy.set().group(group.as_str()).is_some_and(|g| self.is_one_of(&g.owner, person))
     }
 
+    /// Whether somebody is in the directory and has not left.
+    pub(crate) fn is_here(&self, person: &PersonId) -> bool {
+        self.snapshot.directory.person(person.as_str()).is_some_and(|p| p.is_active())
+    }
+
     /// Whether one person stands above another in the chain of managers.
     pub(crate) fn manages(&self, manager: &PersonId, person: &PersonId) -> bool {
         self.snapshot.directory.manager_chain(person).contains(manager)
@@ -259,6 +265,8 @@ pub(crate) struct Intents<'a> {
     person: &'a PersonId,
     request: Option<RequestId>,
     seq: i64,
+    /// See [`Delivery::urgent`].
+    urgent: bool,
 }
 
 impl Intents<'_> {
@@ -279,6 +287,7 @@ impl Intents<'_> {
                 queued_seq: self.seq,
                 done_at: None,
                 note: None,
+                urgent: self.urgent,
             })
             .collect()
     }
@@ -287,7 +296,7 @@ impl Intents<'_> {
 /// What must be added for a grant that starts: what no other live grant of the person brings already.
 pub(crate) fn additions(world: &World<'_>, grant: &Grant, seq: i64, ids: &mut dyn IdSource) -> Vec<Delivery> {
     let new = world.brought_alone(grant);
-    Intents { world, grant: grant.id, person: &grant.person, request: grant.request, seq }.queue(DeliveryAction::Add, &new, ids)
+    Intents { world, grant: grant.id, person: &grant.person, request: grant.request, seq, urgent: false }.queue(DeliveryAction::Add, &new, ids)
 }
 
 /// What must be removed for a grant that ends: what no other live grant of the person brings (semantics.md, 21). Where the
@@ -301,8 +310,7 @@ pub(crate) fn removals(world: &World<'_>, grant: &Grant, seq: i64, ids: &mut dyn
 /// Makes the removals of an adopted grant wait, where no admin has confirmed such removals yet: the membership was not made
 /// here, and a wrong list of adoptions must not empty a target system (semantics.md, 33). Whoever left never waits.
 fn hold_first(world: &World<'_>, grant: &Grant, deliveries: &mut [Delivery]) {
-    let here_still = world.snapshot.directory.person(grant.person.as_str()).is_some_and(|p| p.is_active());
-    if grant.provenance != Provenance::Adopted || !here_still {
+    if grant.provenance != Provenance::Adopted || !world.is_here(&grant.person) {
         return;
     }
     for delivery in deliveries.iter_mut().filter(|d| d.action == DeliveryAction::Remove) {
@@ -312,8 +320,9 @@ fn hold_first(world: &World<'_>, grant: &Grant, deliveries: &mut [Delivery]) {
     }
 }
 
-/// The same without waiting for any confirmation: the holder gives it back.
+/// The same without waiting for any confirmation: the holder gives it back. Of somebody who left it goes before all others.
 pub(crate) fn removals_at_once(world: &World<'_>, grant: &Grant, seq: i64, ids: &mut dyn IdSource) -> Vec<Delivery> {
     let gone = world.brought_alone(grant);
-    Intents { world, grant: grant.id, person: &grant.person, request: grant.request, seq }.queue(DeliveryAction::Remove, &gone, ids)
+    let urgent = !world.is_here(&grant.person);
+    Intents { world, grant: grant.id, person: &grant.person, request: grant.request, seq, urgent }.queue(DeliveryAction::Remove, &gone, ids)
 }

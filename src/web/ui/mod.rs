@@ -4,6 +4,7 @@ pub mod access;
 pub mod approvals;
 pub mod assets;
 pub mod audit;
+mod departed;
 pub mod docs;
 pub mod endings;
 pub mod errors;
