@@ -26,6 +26,7 @@ pub mod personal;
 pub mod problem;
 pub mod refusal;
 pub mod request;
+pub mod session;
 pub mod standing;
 pub mod time;
 pub mod token;

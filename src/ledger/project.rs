@@ -52,6 +52,13 @@ pub fn project(event: &Event) -> Vec<RowChange> {
             }
             changes
         }
+        Change::ApprovalVoided { approval, asked_again, .. } => {
+            let mut changes = vec![RowChange::ApprovalVoided { seq: approval.seq }];
+            if let Some((stage, deadline)) = asked_again {
+                changes.push(RowChange::RequestStage { id: approval.request, stage: *stage, since: at, deadline: *deadline });
+            }
+            changes
+        }
         Change::GrantExtended { grant, .. } => vec![RowChange::GrantExtended(grant.clone())],
         Change::GrantRevoked { grant, block, deliveries, cause } => {
             let mut changes = vec![RowChange::GrantEnded { id: grant.id, status: GrantStatus::Revoked, at, seq }];
@@ -120,10 +127,12 @@ pub fn project(event: &Event) -> Vec<RowChange> {
             RowChange::PersonPut { id: person.clone(), status: PersonStatus::Active, person: event.personal.person.clone(), seq },
             RowChange::DirectoryRevision(seq),
         ],
-        Change::PersonLeft { person, .. } => vec![
-            RowChange::PersonPut { id: person.clone(), status: PersonStatus::Left, person: event.personal.person.clone(), seq },
-            RowChange::DirectoryRevision(seq),
-        ],
+        Change::PersonLeft { person, released, .. } => {
+            let put = RowChange::PersonPut { id: person.clone(), status: PersonStatus::Left, person: event.personal.person.clone(), seq };
+            let mut changes = vec![put, RowChange::DirectoryRevision(seq)];
+            changes.extend(released.iter().copied().map(RowChange::DeliveryReleased));
+            changes
+        }
         Change::TeamChanged { team, .. } => vec![RowChange::TeamPut { team: team.clone(), seq }, RowChange::DirectoryRevision(seq)],
         Change::TeamRemoved { team, .. } => vec![RowChange::TeamGone(team.clone()), RowChange::DirectoryRevision(seq)],
         Change::PolicyLoaded { revision, source, groups_added, groups_removed, departures, .. } => {
@@ -135,8 +144,16 @@ pub fn project(event: &Event) -> Vec<RowChange> {
         }
         Change::TokenCreated { token } => vec![RowChange::TokenMade(token.clone())],
         Change::TokenRevoked { token, .. } => vec![RowChange::TokenRevoked { id: *token, at }],
+        Change::IdentityLinked { identity } => vec![RowChange::IdentityLinked { identity: identity.clone(), seq }],
+        Change::IdentityUnlinked { issuer, subject, .. } => {
+            vec![RowChange::IdentityUnlinked { issuer: issuer.clone(), subject: subject.clone() }]
+        }
+        Change::SessionStarted { session } => {
+            vec![RowChange::SessionStarted { session: session.clone(), agent: event.personal.agent.clone() }]
+        }
+        Change::SessionEnded { session, cause, .. } => vec![RowChange::SessionEnded { id: *session, at, cause: *cause }],
         Change::FreezeSet { on } => vec![RowChange::Frozen(*on)],
-        Change::PolicyLoadFailed { .. } | Change::Refused { .. } => Vec::new(),
+        Change::PolicyLoadFailed { .. } | Change::SigninRefused { .. } | Change::Refused { .. } => Vec::new(),
     }
 }
 

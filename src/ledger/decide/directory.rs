@@ -1,15 +1,17 @@
 //! Changes of people and teams.
 
-use super::{Decided, Recorder, World};
+use super::{Decided, Recorder, World, leaving::Leavers};
 use crate::domain::{
     actor::Actor,
     directory_change::DirectoryChange,
     event::{Change, Personal},
+    id::IdSource,
     person::{Person, PersonStatus},
     refusal::Refusal,
 };
 
-/// Records what an import changes, if the directory is still the one it was computed against.
+/// Records what an import changes, if the directory is still the one it was computed against. What ends because somebody leaves
+/// ends here too: whoever is told that the change is durable may rely on it.
 pub(super) fn change(
     world: &World<'_>,
     actor: &Actor,
@@ -17,6 +19,7 @@ pub(super) fn change(
     source: &str,
     expected_revision: i64,
     mut recorder: Recorder<'_>,
+    ids: &mut dyn IdSource,
 ) -> Result<Decided, Refusal> {
     let by_bandpass = matches!(actor, Actor::System { .. });
     if !by_bandpass && !world.is_admin(actor) {
@@ -27,10 +30,12 @@ pub(super) fn change(
     }
     let source = source.to_owned();
     let facts = |person: &Person| Personal { person: Some(Box::new(person.clone())), ..Personal::default() };
+    let mut leavers = Leavers::of(world, changes);
     for change in changes {
         let source = source.clone();
         match change {
             DirectoryChange::PersonAdded { person } => {
+                leavers.clean(world, &person.id, &mut recorder, ids);
                 recorder.record(Change::PersonAdded { person: person.id.clone(), source }, facts(person));
             }
             DirectoryChange::PersonChanged { person, fields } => {
@@ -41,11 +46,13 @@ pub(super) fn change(
                 let personal = world.snapshot.directory.person(id.as_str()).map_or_else(Personal::default, |person| {
                     facts(&Person { status: PersonStatus::Left, ..Person::clone(person) })
                 });
-                recorder.record(Change::PersonLeft { person: id.clone(), source }, personal);
+                recorder.record(Change::PersonLeft { person: id.clone(), source, released: leavers.released(id) }, personal);
+                leavers.end(world, id, &mut recorder, ids);
             }
             DirectoryChange::TeamPut { team } => recorder.record(Change::TeamChanged { team: team.clone(), source }, Personal::default()),
             DirectoryChange::TeamGone { id } => recorder.record(Change::TeamRemoved { team: id.clone(), source }, Personal::default()),
         }
     }
+    leavers.void_votes(world, &mut recorder);
     Ok(recorder.done())
 }
