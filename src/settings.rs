@@ -1,11 +1,11 @@
 //! Configuration: `config/default.toml` (built in), a file over it, the environment over both.
 
-use std::{collections::BTreeSet, fmt, path::{Path, PathBuf}};
+use std::{collections::{BTreeMap, BTreeSet}, fmt, path::{Path, PathBuf}};
 
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::domain::{duration::Duration, id::{ConnectorName, PersonId}};
+use crate::{directory::merge::Precedence, domain::{duration::Duration, id::{ConnectorName, PersonId}}};
 
 pub mod issuer;
 
@@ -95,6 +95,20 @@ pub struct Policy {
 pub struct DirectorySettings {
     pub source: String,
     pub max_leave_share: f64,
+    pub leave_window: Duration,
+    pub precedence: Vec<String>,
+    pub precedence_of: BTreeMap<String, Vec<String>>,
+    pub scim_person_id: Vec<String>,
+}
+
+impl DirectorySettings {
+    /// Whose word counts before whose.
+    ///
+    /// # Errors
+    /// A sentence that names the key.
+    pub fn precedence(&self) -> Result<Precedence, String> {
+        Precedence::new(self.precedence.clone(), self.precedence_of.clone()).map_err(|e| format!("`directory.precedence_of`: {e}"))
+    }
 }
 
 /// How people sign in.
@@ -234,6 +248,12 @@ impl Settings {
         if !(0.0..=1.0).contains(&self.directory.max_leave_share) {
             problems.push(format!("`directory.max_leave_share` is {}; expected a share from 0.0 to 1.0", self.directory.max_leave_share));
         }
+        if let Err(error) = self.directory.precedence() {
+            problems.push(error);
+        }
+        if let Some(name) = self.directory.scim_person_id.iter().find(|n| !["externalId", "userName"].contains(&n.as_str())) {
+            problems.push(format!("`directory.scim_person_id` names `{name}`; expected `externalId` or `userName`"));
+        }
         if self.server.workers == 0 || self.database.readers == 0 {
             problems.push("`server.workers` and `database.readers` must be at least 1".to_owned());
         }
@@ -299,7 +319,8 @@ fn unknown_keys(known: &Table, given: &Table, above: &str, origin: &str, problem
         let full = if above.is_empty() { key.clone() } else { format!("{above}.{key}") };
         match (known.get(key), value) {
             (None, _) => problems.push(format!("{origin}unknown key `{full}`{}", nearest(key, known.keys().map(String::as_str)))),
-            (Some(Value::Table(known)), Value::Table(given)) => unknown_keys(known, given, &full, origin, problems),
+            // A table without defaults has keys of the reader's own.
+            (Some(Value::Table(known)), Value::Table(given)) if !known.is_empty() => unknown_keys(known, given, &full, origin, problems),
             (Some(Value::Array(_)), Value::Array(items)) if key == "connector" => {
                 for table in items.iter().filter_map(Value::as_table) {
                     for key in table.keys().filter(|k| !CONNECTOR_KEYS.contains(&k.as_str())) {

@@ -10,7 +10,7 @@ use crate::{
     clock::Clock,
     connector::{ConnectorConfig, Registry},
     directory::{backstage, plan::{self, ImportPlan, Source}, table},
-    domain::{command::Command, problem::{Problem, Severity}},
+    domain::{command::Command, problem::{Problem, Severity}, record::SourceName},
     folder,
     git::{self, Mirror, Remote},
     jobs::{deliver, expire, reconsider, sessions, policy_source::{Canary, Load, Place, PolicySource}},
@@ -159,7 +159,8 @@ impl Core {
             return Err(StartError(format!("`directory.source` has errors:\n{errors}")));
         }
         let snapshot = self.ledger.snapshot();
-        let plan = plan::plan(&snapshot.directory, &source);
+        let precedence = settings.directory.precedence().map_err(StartError)?;
+        let plan = plan::plan_of(&snapshot.directory, &source, &SourceName::files(), &precedence);
         self.import(plan, &settings.directory.source, settings.directory.max_leave_share, false).await.map(drop)
     }
 
@@ -174,12 +175,12 @@ impl Core {
         if !confirmed {
             plan.check_shrink(max_share).map_err(|e| StartError(e.to_string()))?;
         }
-        if plan.changes.is_empty() {
+        if plan.changes.is_empty() && plan.told.is_empty() {
             return Ok(0);
         }
         let changed = plan.changes.len();
         let expected_revision = self.ledger.snapshot().directory.revision();
-        let command = Command::ChangeDirectory { changes: plan.changes, source: source.to_owned(), expected_revision };
+        let command = Command::ChangeDirectory { changes: plan.changes, told: plan.told, source: source.to_owned(), expected_revision };
         let reply = self.ledger.act("directory", command).await?;
         reply.answer.map_err(|e| StartError(e.to_string()))?;
         Ok(changed)

@@ -9,7 +9,7 @@ use super::{
     actor::Actor,
     commit::Commit,
     decision::Decision,
-    directory_change::DirectoryChange,
+    directory_change::{DirectoryChange, Told},
     duration::Duration,
     grant::Grant,
     id::{CommandId, ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, ServiceName, SessionId, TokenId},
@@ -130,6 +130,9 @@ pub enum Command {
     ChangeDirectory {
         /// The changes.
         changes: Vec<DirectoryChange>,
+        /// What the source says now, where more than files speak.
+        #[serde(default, skip_serializing_if = "Told::is_empty")]
+        told: Told,
         /// From which source.
         source: String,
         /// The directory they were computed against; another one in force is a conflict.

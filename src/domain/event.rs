@@ -16,6 +16,7 @@ use super::{
     group::Entitlement,
     id::{CommandId, ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, SessionId, TeamId, TokenId},
     person::Team,
+    record::{SourceName, TeamRecord},
     request::{Approval, Request},
     session::{Identity, Session, SessionEnd},
     standing::{Cause, Departure, HeldChange},
@@ -289,6 +290,9 @@ pub enum Change {
         team: Team,
         /// From which source.
         source: String,
+        /// What sources say of it, where more than files speak.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        records: Vec<TeamRecord>,
     },
     /// A team is gone.
     #[serde(rename = "team.removed")]
@@ -297,6 +301,28 @@ pub enum Change {
         team: TeamId,
         /// From which source.
         source: String,
+    },
+    /// A source says something else of a person, and the directory stays as it is; what it says is personal text.
+    #[serde(rename = "person.recorded")]
+    PersonRecorded {
+        /// Who.
+        person: PersonId,
+        /// From which source.
+        source: String,
+    },
+    /// A source says something else of a team, or nothing any more, and the directory stays as it is.
+    #[serde(rename = "team.recorded")]
+    TeamRecorded {
+        /// Which.
+        team: TeamId,
+        /// From which source.
+        source: String,
+        /// What sources say of it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        records: Vec<TeamRecord>,
+        /// The source that speaks of it no more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        forgotten: Option<SourceName>,
     },
     /// A policy set came into force.
     #[serde(rename = "policy.loaded")]
@@ -459,6 +485,8 @@ impl Change {
             Self::PersonLeft { .. } => "person.left",
             Self::TeamChanged { .. } => "team.changed",
             Self::TeamRemoved { .. } => "team.removed",
+            Self::PersonRecorded { .. } => "person.recorded",
+            Self::TeamRecorded { .. } => "team.recorded",
             Self::PolicyLoaded { .. } => "policy.loaded",
             Self::PolicyLoadFailed { .. } => "policy.load_failed",
             Self::TokenCreated { .. } => "token.created",
@@ -479,7 +507,7 @@ impl Change {
         "grant.extended", "grant.revoked", "grant.expired", "grant.ending", "grant.flagged", "grant.kept", "grant.moved", "grant.adopted", "block.lifted", "delivery.queued",
         "delivery.done", "delivery.failing", "person.added", "person.changed", "person.left", "team.changed",
         "team.removed", "endings.held", "endings.confirmed", "endings.withdrawn", "policy.loaded", "policy.load_failed", "token.created", "token.revoked", "freeze.set", "refused",
-        "removals.confirmed", "identity.linked", "identity.unlinked", "session.started", "session.ended", "signin.refused",
+        "removals.confirmed", "identity.linked", "identity.unlinked", "session.started", "session.ended", "signin.refused", "person.recorded", "team.recorded",
     ];
 
     /// How it came out.

@@ -96,6 +96,7 @@ impl Change {
             | Self::IdentityUnlinked { person, .. }
             | Self::SessionEnded { person, .. }
             | Self::SigninRefused { person, .. }
+            | Self::PersonRecorded { person, .. }
             | Self::TokenRevoked { person, .. } => about(person),
             Self::IdentityLinked { identity } => about(&identity.person),
             Self::SessionStarted { session } => about(&session.person),
@@ -103,6 +104,7 @@ impl Change {
             Self::PolicyLoaded { revision, .. } => EventIndex { policy_revision: Some(revision.clone()), ..EventIndex::default() },
             Self::TeamChanged { .. }
             | Self::TeamRemoved { .. }
+            | Self::TeamRecorded { .. }
             | Self::EndingsWithdrawn { .. }
             | Self::PolicyLoadFailed { .. }
             | Self::FreezeSet { .. }

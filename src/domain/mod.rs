@@ -24,6 +24,7 @@ pub mod outcome;
 pub mod person;
 pub mod personal;
 pub mod problem;
+pub mod record;
 pub mod refusal;
 pub mod request;
 pub mod session;

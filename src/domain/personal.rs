@@ -8,6 +8,7 @@ use super::{
     commit::Commit,
     decision::Decision,
     person::Person,
+    record::PersonRecord,
 };
 
 /// Text about people: erasable, bound to the body by a salted commitment.
@@ -40,4 +41,7 @@ pub struct Personal {
     /// The person as the directory now has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<Box<Person>>,
+    /// What sources say of the person, where more than files speak.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<PersonRecord>,
 }

@@ -285,6 +285,9 @@ impl State {
             RowChange::PersonPut { .. }
             | RowChange::TeamPut { .. }
             | RowChange::TeamGone(_)
+            | RowChange::PersonRecordPut { .. }
+            | RowChange::TeamRecordPut { .. }
+            | RowChange::TeamRecordGone { .. }
             | RowChange::GroupBorn { .. }
             | RowChange::GroupGone { .. }
             | RowChange::NoticeQueued(_)

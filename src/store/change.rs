@@ -8,6 +8,7 @@ use crate::domain::{
     group::Entitlement,
     id::{ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, SessionId, TeamId, TokenId},
     person::{Person, PersonStatus, Team},
+    record::{PersonRecord, SourceName, TeamRecord},
     request::{Approval, Request, RequestStatus},
     session::{Identity, Session, SessionEnd},
     standing::{Departure, HeldEndings, HeldState, Notice, Standing},
@@ -192,8 +193,29 @@ pub enum RowChange {
         /// By which event.
         seq: i64,
     },
-    /// A team is gone.
+    /// A team is gone, with what sources said of it.
     TeamGone(TeamId),
+    /// What a source says of a person.
+    PersonRecordPut {
+        /// It.
+        record: Box<PersonRecord>,
+        /// By which event.
+        seq: i64,
+    },
+    /// What a source says of a team.
+    TeamRecordPut {
+        /// It.
+        record: Box<TeamRecord>,
+        /// By which event.
+        seq: i64,
+    },
+    /// A source speaks of a team no more.
+    TeamRecordGone {
+        /// Who.
+        source: SourceName,
+        /// Of which.
+        team: TeamId,
+    },
     /// A group began a life.
     GroupBorn {
         /// Which.

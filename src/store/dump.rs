@@ -8,12 +8,13 @@ use super::{
     change::RowChange,
     db::{Db, Location, Purpose, connect, on},
     read::StoreError,
+    row_records::{PersonRecordRow, TeamRecordRow},
     row_session::{IdentityRow, SessionRow, identity_key},
     row_standing::{GroupLifeRow, HeldEndingsRow, NoticeRow, on_change_word, standing_columns},
     row::{
         ApprovalRow, AuditLogRow, AuditPrivateRow, BlockRow, DeliveryRow, GrantRow, PersonRow, RequestRow, TeamRow, TokenRow, entitlements_text,
     },
-    schema::{approvals, audit_log, audit_private, blocks, deliveries, grants, group_lives, head, held_endings, identities, notices, people, policy_blobs, policy_sets, removals_confirmed, requests, sessions, teams, tokens},
+    schema::{approvals, audit_log, audit_private, blocks, deliveries, grants, group_lives, head, held_endings, identities, notices, people, person_records, policy_blobs, policy_sets, removals_confirmed, requests, sessions, team_records, teams, tokens},
     snapshot::{StoredFiles, policy_files},
     writer::{HeadRow, store_error},
 };
@@ -214,6 +215,21 @@ impl Dump {
             }
             RowChange::TeamGone(id) => {
                 self.tables.entry("teams").or_default().remove(id.as_str());
+                let of_team = format!("\n{id}");
+                self.tables.entry("team_records").or_default().retain(|key, _| !key.ends_with(&of_team));
+            }
+            RowChange::PersonRecordPut { record, seq } => {
+                if let Ok(row) = PersonRecordRow::new(record, *seq) {
+                    self.put("person_records", format!("{}\n{}", row.source, row.person), &row);
+                }
+            }
+            RowChange::TeamRecordPut { record, seq } => {
+                if let Ok(row) = TeamRecordRow::new(record, *seq) {
+                    self.put("team_records", format!("{}\n{}", row.source, row.team), &row);
+                }
+            }
+            RowChange::TeamRecordGone { source, team } => {
+                self.tables.entry("team_records").or_default().remove(&format!("{source}\n{team}"));
             }
             RowChange::GroupBorn { group, incarnation } => {
                 // What an earlier life said last stays: its grants may be live still.
@@ -385,6 +401,8 @@ impl Dumper {
         }
         dump_table!(deliveries, DeliveryRow, |r: &DeliveryRow| r.id.clone());
         dump_table!(people, PersonRow, |r: &PersonRow| r.id.clone());
+        dump_table!(person_records, PersonRecordRow, |r: &PersonRecordRow| format!("{}\n{}", r.source, r.person));
+        dump_table!(team_records, TeamRecordRow, |r: &TeamRecordRow| format!("{}\n{}", r.source, r.team));
         dump_table!(teams, TeamRow, |r: &TeamRow| r.id.clone());
         dump_table!(blocks, BlockRow, block_key);
         dump_table!(tokens, TokenRow, |r: &TokenRow| r.id.clone());

@@ -18,6 +18,7 @@ mod read_deliveries;
 pub mod read_sessions;
 mod read_standing;
 pub mod row;
+pub mod row_records;
 pub mod row_session;
 pub mod row_standing;
 mod schema;

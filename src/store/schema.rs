@@ -144,6 +144,22 @@ diesel::table! {
     }
 }
 diesel::table! {
+    person_records (source, person) {
+        source -> Text,
+        person -> Text,
+        data -> Text,
+        seq -> BigInt,
+    }
+}
+diesel::table! {
+    team_records (source, team) {
+        source -> Text,
+        team -> Text,
+        data -> Text,
+        seq -> BigInt,
+    }
+}
+diesel::table! {
     group_lives (group_id) {
         group_id -> Text,
         incarnation -> BigInt,

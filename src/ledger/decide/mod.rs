@@ -145,8 +145,8 @@ pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) ->
         Command::ConfirmDelivery { delivery, note } => delivery::confirm(world, *delivery, note.clone(), recorder),
         Command::ReportDelivery { delivery, error } => delivery::report(world, *delivery, error, recorder),
         Command::ConfirmRemovals { connector, reason } => delivery::confirm_removals(world, &envelope.actor, connector, reason, recorder),
-        Command::ChangeDirectory { changes, source, expected_revision } => {
-            directory::change(world, &envelope.actor, changes, source, *expected_revision, recorder, ids)
+        Command::ChangeDirectory { changes, told, source, expected_revision } => {
+            directory::change(world, &envelope.actor, (changes, told), source, *expected_revision, recorder, ids)
         }
         Command::LoadPolicy { revision, parent, source, commit, access, .. } => {
             policy::load(world, revision, parent.as_ref(), (source, commit.as_ref(), access.as_ref()), recorder, ids)
