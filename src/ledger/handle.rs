@@ -74,6 +74,8 @@ pub(super) struct Shared {
     pub stats: LedgerStats,
     pub deliveries: Notify,
     pub source: SourceWatch,
+    /// Held while a source speaks.
+    pub feeding: tokio::sync::Mutex<()>,
     pub config: LedgerConfig,
 }
 

@@ -14,6 +14,7 @@ pub mod adopt;
 mod batch;
 pub mod decide;
 pub mod encode;
+mod feed;
 mod handle;
 mod holdings;
 mod needs;
@@ -26,6 +27,7 @@ mod thread;
 pub mod tree;
 
 pub use decide::Limits;
+pub use feed::{FEW_LEAVERS, FeedError, LeaveBound, LeaversSaid};
 pub use handle::{Ledger, LedgerConfig, LedgerStats, fresh_id};
 pub use preview::Preview;
 pub use snapshot::Snapshot;

@@ -123,7 +123,7 @@ pub fn around(envelope: &Envelope, snapshot: &Snapshot, state: &State, into: &mu
             actor();
             into.waiting_at.insert(connector.clone());
         }
-        Command::ChangeDirectory { .. } | Command::CreateToken { .. } | Command::RevokeToken { .. } | Command::Freeze { .. } | Command::ConfirmEndings { .. } => actor(),
+        Command::ChangeDirectory { .. } | Command::CreateToken { .. } | Command::RevokeToken { .. } | Command::Freeze { .. } | Command::ConfirmEndings { .. } | Command::ConfirmLeavers { .. } => actor(),
         _ => {}
     }
 }
@@ -144,6 +144,8 @@ pub fn may_remove(command: &Command) -> bool {
             | Command::RecordRefusals { .. }
             | Command::CreateToken { .. }
             | Command::RevokeToken { .. }
+            | Command::HoldLeavers { .. }
+            | Command::ConfirmLeavers { .. }
             | Command::Adopt { .. }
     )
 }

@@ -140,7 +140,7 @@ pub fn project(event: &Event) -> Vec<RowChange> {
         Change::TokenCreated { token } => vec![RowChange::TokenMade(token.clone())],
         Change::TokenRevoked { token, .. } => vec![RowChange::TokenRevoked { id: *token, at }],
         Change::FreezeSet { on } => vec![RowChange::Frozen(*on)],
-        Change::PolicyLoadFailed { .. } | Change::Refused { .. } => Vec::new(),
+        Change::PolicyLoadFailed { .. } | Change::Refused { .. } | Change::LeaversHeld { .. } | Change::LeaversConfirmed { .. } => Vec::new(),
     }
 }
 

@@ -8,6 +8,7 @@ mod metrics;
 pub mod problem;
 mod refusals;
 pub mod routes;
+pub mod scim;
 pub mod ui;
 
 use std::{future::{Ready, ready}, sync::Arc};

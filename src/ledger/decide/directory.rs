@@ -85,3 +85,25 @@ pub(super) fn change(
     }
     Ok(recorder.done())
 }
+
+/// Records that a source is held back. Whoever may speak as the source may say so of it.
+pub(super) fn hold_leavers(world: &World<'_>, actor: &Actor, source: &SourceName, (leaving, active): (u32, u32), mut recorder: Recorder<'_>) -> Result<Decided, Refusal> {
+    if !may_change(world, actor, source.as_str()) {
+        return Err(Refusal::NotAllowed { reason: "only the program that feeds the directory is held back".to_owned() });
+    }
+    let reason = format!("{leaving} of {active} people would leave by {source} within a short while; they stay until an admin confirms it");
+    recorder.record(Change::LeaversHeld { source: source.clone(), leaving, active }, Personal { reason: Some(reason), ..Personal::default() });
+    Ok(recorder.done())
+}
+
+/// Lets a source go on.
+pub(super) fn confirm_leavers(world: &World<'_>, actor: &Actor, source: &SourceName, reason: &str, mut recorder: Recorder<'_>) -> Result<Decided, Refusal> {
+    if !world.is_admin(actor) || actor.service().is_some() {
+        return Err(Refusal::NotAllowed { reason: "only an admin can confirm that so many people leave".to_owned() });
+    }
+    if reason.trim().is_empty() {
+        return Err(Refusal::Impossible { field: Some("reason".to_owned()), reason: "say why it is right that they leave".to_owned() });
+    }
+    recorder.record(Change::LeaversConfirmed { source: source.clone() }, Personal { comment: Some(reason.to_owned()), ..Personal::default() });
+    Ok(recorder.done())
+}
