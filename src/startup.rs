@@ -13,7 +13,7 @@ use crate::{
     domain::{command::Command, problem::{Problem, Severity}, record::SourceName},
     folder,
     git::{self, Mirror, Remote},
-    jobs::{deliver, expire, reconsider, policy_source::{Canary, Load, Place, PolicySource}},
+    jobs::{deliver, expire, reconsider, sessions, policy_source::{Canary, Load, Place, PolicySource}},
     ledger::{Ledger, LedgerConfig, Limits},
     policy::render,
     settings::{Settings, SigninMode},
@@ -205,12 +205,11 @@ pub fn registry(settings: &Settings) -> Result<Registry, StartError> {
 /// Limits of development sign-in that settings alone can break (semantics.md, 31).
 fn check_signin(settings: &Settings) -> Result<(), StartError> {
     if settings.signin.mode == SigninMode::Oidc {
-        return Err(StartError("`signin.mode = \"oidc\"` comes with a later version; until then only `development` exists".to_owned()));
+        return Ok(());
     }
-    let loopback = |host: &str| host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
     let host = settings.server.public_url.split_once("://").map_or("", |(_, rest)| rest).split('/').next().unwrap_or_default();
     let host = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(host, _)| host);
-    if !loopback(host) || !settings.server.listen.ip().is_loopback() {
+    if !crate::outgoing::is_loopback(host) || !settings.server.listen.ip().is_loopback() {
         return Err(StartError(
             "development sign-in lets everybody be anybody, so it works only on a loopback address: set `server.listen` and `server.public_url` to one".to_owned(),
         ));
@@ -310,6 +309,7 @@ impl Application {
         tokio::spawn(expire::run(core.ledger.clone(), core.reader.clone(), stopped.clone()));
         tokio::spawn(deliver::run(core.location.clone(), core.ledger.clone(), core.reader.clone(), registry, stopped.clone()));
         tokio::spawn(reconsider::run(core.location.clone(), core.ledger.clone(), core.reader.clone(), settings.policy.confirm_share, stopped.clone()));
+        tokio::spawn(sessions::run(core.ledger.clone(), core.reader.clone(), settings.signin.idle, stopped.clone()));
         tokio::spawn(policy.follow(core.ledger.clone(), stopped.clone()));
         admin::serve(&settings.run.folder, core.ledger.clone(), stopped)?;
         let (server, address) = crate::web::serve(&core.ledger, &core.reader, &settings, signer, clock).map_err(StartError)?;

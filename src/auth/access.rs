@@ -31,9 +31,9 @@ impl Access {
             Self::Auditor => scope(Scope::Audit),
             Self::AuditorOrAdmin if !(caller.auditor || caller.admin) => Some("this is for auditors and admins (`roles.toml` says who they are)".to_owned()),
             Self::AuditorOrAdmin => scope(Scope::Audit).and(scope(Scope::Admin)),
-            Self::Scim if caller.token.as_ref().is_none_or(|t| t.service.is_none()) => Some("this is for programs that feed the directory: send a service token with the scope `scim`".to_owned()),
+            Self::Scim if caller.token().is_none_or(|t| t.service.is_none()) => Some("this is for programs that feed the directory: send a service token with the scope `scim`".to_owned()),
             Self::Scim => scope(Scope::Scim),
-            Self::Browser => caller.token.is_some().then(|| "this page needs a browser session, not a token".to_owned()),
+            Self::Browser => (!caller.is_browser()).then(|| "this page needs a browser session, not a token".to_owned()),
         }
     }
 }

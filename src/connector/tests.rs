@@ -29,6 +29,7 @@ fn delivery(person: &str, entitlement: &str, action: DeliveryAction, account: Op
         queued_seq: 1,
         done_at: None,
         note: None,
+        urgent: false,
     }
 }
 

@@ -92,6 +92,9 @@ pub struct Delivery {
     pub done_at: Option<Time>,
     /// Why it is failing, or a note on how it was achieved ("already held outside Bandpass: left").
     pub note: Option<String>,
+    /// It goes before all that wait: the person has left.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub urgent: bool,
 }
 
 /// What a target system did with an intent.

@@ -14,10 +14,11 @@ use super::{
     delivery::Delivery,
     grant::Grant,
     group::Entitlement,
-    id::{CommandId, ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, TeamId, TokenId},
+    id::{CommandId, ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, SessionId, TeamId, TokenId},
     person::Team,
     record::{SourceName, TeamRecord},
     request::{Approval, Request},
+    session::{Identity, Session, SessionEnd},
     standing::{Cause, Departure, HeldChange},
     time::Time,
     token::Token,
@@ -57,7 +58,7 @@ pub enum Change {
         /// Set when a person denied it: an identical request is denied until then (semantics.md, 6).
         cooldown_until: Option<Time>,
     },
-    /// The requester took it back.
+    /// The requester took it back, or it went with somebody who left.
     #[serde(rename = "request.withdrawn")]
     RequestWithdrawn {
         /// Which.
@@ -66,6 +67,9 @@ pub enum Change {
         person: PersonId,
         /// For what.
         group: GroupId,
+        /// Set when nobody took it back: the person, or who filed it for them, has left.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Cause>,
     },
     /// Nobody answered in time.
     #[serde(rename = "request.expired")]
@@ -88,6 +92,21 @@ pub enum Change {
         group: GroupId,
         /// The stage that begins by it, with its deadline.
         next_stage: Option<(u32, Time)>,
+    },
+    /// A vote on a pending request does not count any more: the voter has left.
+    #[serde(rename = "approval.voided")]
+    ApprovalVoided {
+        /// The vote.
+        approval: Approval,
+        /// Whose request.
+        person: PersonId,
+        /// For what.
+        group: GroupId,
+        /// The stage that is asked again because of it, with its deadline.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked_again: Option<(u32, Time)>,
+        /// Why.
+        cause: Cause,
     },
     /// A live grant got a later end.
     #[serde(rename = "grant.extended")]
@@ -252,13 +271,17 @@ pub enum Change {
         /// From which source.
         source: String,
     },
-    /// A person left. The id is a tombstone.
+    /// A person left. The id is a tombstone. What they held, asked and voted ends by events that follow in the same
+    /// transaction.
     #[serde(rename = "person.left")]
     PersonLeft {
         /// Who.
         person: PersonId,
         /// From which source.
         source: String,
+        /// Removals of theirs that waited for an admin's confirmation and go now: a leaver waits for nobody.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        released: Vec<DeliveryId>,
     },
     /// A team is new or different.
     #[serde(rename = "team.changed")]
@@ -365,6 +388,51 @@ pub enum Change {
         token: TokenId,
         /// Whose.
         person: PersonId,
+        /// Set when nobody revoked it: its owner has left.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Cause>,
+    },
+    /// A first sign-in recorded whom an issuer means by a subject.
+    #[serde(rename = "identity.linked")]
+    IdentityLinked {
+        /// Who.
+        identity: Identity,
+    },
+    /// An admin had that forgotten; why is personal text.
+    #[serde(rename = "identity.unlinked")]
+    IdentityUnlinked {
+        /// The issuer's URL.
+        issuer: String,
+        /// The subject.
+        subject: String,
+        /// Whose it was.
+        person: PersonId,
+    },
+    /// A person signed in. Which browser is personal text.
+    #[serde(rename = "session.started")]
+    SessionStarted {
+        /// The session.
+        session: Session,
+    },
+    /// A session ended.
+    #[serde(rename = "session.ended")]
+    SessionEnded {
+        /// Which.
+        session: SessionId,
+        /// Whose.
+        person: PersonId,
+        /// Why.
+        cause: SessionEnd,
+    },
+    /// An issuer named somebody who may not come in: they left, or are another subject there. Why is personal text.
+    #[serde(rename = "signin.refused")]
+    SigninRefused {
+        /// The issuer's URL.
+        issuer: String,
+        /// The subject.
+        subject: String,
+        /// Whom that would be.
+        person: PersonId,
     },
     /// New grants are stopped, or no longer (semantics.md, 36).
     #[serde(rename = "freeze.set")]
@@ -411,6 +479,7 @@ impl Change {
             Self::RequestWithdrawn { .. } => "request.withdrawn",
             Self::RequestExpired { .. } => "request.expired",
             Self::ApprovalGiven { .. } => "approval.given",
+            Self::ApprovalVoided { .. } => "approval.voided",
             Self::GrantExtended { .. } => "grant.extended",
             Self::GrantRevoked { .. } => "grant.revoked",
             Self::GrantExpired { .. } => "grant.expired",
@@ -440,6 +509,11 @@ impl Change {
             Self::PolicyLoadFailed { .. } => "policy.load_failed",
             Self::TokenCreated { .. } => "token.created",
             Self::TokenRevoked { .. } => "token.revoked",
+            Self::IdentityLinked { .. } => "identity.linked",
+            Self::IdentityUnlinked { .. } => "identity.unlinked",
+            Self::SessionStarted { .. } => "session.started",
+            Self::SessionEnded { .. } => "session.ended",
+            Self::SigninRefused { .. } => "signin.refused",
             Self::FreezeSet { .. } => "freeze.set",
             Self::Refused { .. } => "refused",
         }
@@ -447,11 +521,12 @@ impl Change {
 
     /// Every kind, for filters and documentation.
     pub const KINDS: &'static [&'static str] = &[
-        "request.submitted", "request.granted", "request.denied", "request.withdrawn", "request.expired", "approval.given",
+        "request.submitted", "request.granted", "request.denied", "request.withdrawn", "request.expired", "approval.given", "approval.voided",
         "grant.extended", "grant.revoked", "grant.expired", "grant.ending", "grant.flagged", "grant.kept", "grant.moved", "grant.adopted", "block.lifted", "delivery.queued",
         "delivery.done", "delivery.failing", "person.added", "person.changed", "person.left", "team.changed",
         "team.removed", "endings.held", "endings.confirmed", "endings.withdrawn", "policy.loaded", "policy.load_failed", "token.created", "token.revoked", "freeze.set", "refused",
         "removals.confirmed", "person.recorded", "team.recorded", "leavers.held", "leavers.confirmed",
+        "removals.confirmed", "identity.linked", "identity.unlinked", "session.started", "session.ended", "signin.refused",
     ];
 
     /// How it came out.
@@ -465,9 +540,9 @@ impl Change {
             "request.submitted" | "delivery.queued" | "grant.ending" | "grant.flagged" | "endings.held" | "leavers.held" => Outcome::Pending,
             "request.granted" | "grant.extended" | "grant.adopted" => Outcome::Granted,
             "request.denied" => Outcome::Denied,
-            "request.withdrawn" | "request.expired" | "grant.revoked" | "grant.expired" => Outcome::Ended,
+            "request.withdrawn" | "request.expired" | "approval.voided" | "grant.revoked" | "grant.expired" | "session.ended" => Outcome::Ended,
             "delivery.failing" | "policy.load_failed" => Outcome::Failing,
-            "refused" => Outcome::Refused,
+            "refused" | "signin.refused" => Outcome::Refused,
             _ => Outcome::Done,
         }
     }

@@ -56,13 +56,13 @@ impl Change {
             Self::RequestSubmitted { request } => of_request(request, &request.policy_revision, None),
             Self::RequestGranted { request, grant, decided_revision, .. } => of_request(request, decided_revision, grant.as_ref().map(|g| g.id)),
             Self::RequestDenied { request, decided_revision, .. } => of_request(request, decided_revision, None),
-            Self::RequestWithdrawn { request, person, group } | Self::RequestExpired { request, person, group } => EventIndex {
+            Self::RequestWithdrawn { request, person, group, .. } | Self::RequestExpired { request, person, group } => EventIndex {
                 person: Some(person.clone()),
                 group: Some(group.clone()),
                 request: Some(*request),
                 ..EventIndex::default()
             },
-            Self::ApprovalGiven { approval, person, group, .. } => EventIndex {
+            Self::ApprovalGiven { approval, person, group, .. } | Self::ApprovalVoided { approval, person, group, .. } => EventIndex {
                 person: Some(person.clone()),
                 group: Some(group.clone()),
                 request: Some(approval.request),
@@ -94,7 +94,12 @@ impl Change {
             | Self::PersonChanged { person, .. }
             | Self::PersonLeft { person, .. }
             | Self::PersonRecorded { person, .. }
+            | Self::IdentityUnlinked { person, .. }
+            | Self::SessionEnded { person, .. }
+            | Self::SigninRefused { person, .. }
             | Self::TokenRevoked { person, .. } => about(person),
+            Self::IdentityLinked { identity } => about(&identity.person),
+            Self::SessionStarted { session } => about(&session.person),
             Self::TokenCreated { token } => about(&token.person),
             Self::PolicyLoaded { revision, .. } => EventIndex { policy_revision: Some(revision.clone()), ..EventIndex::default() },
             Self::TeamChanged { .. }

@@ -27,6 +27,7 @@ pub mod problem;
 pub mod record;
 pub mod refusal;
 pub mod request;
+pub mod session;
 pub mod standing;
 pub mod time;
 pub mod token;

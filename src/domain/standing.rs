@@ -44,6 +44,10 @@ pub enum Cause {
     GroupGone,
     /// The person has left.
     PersonLeft,
+    /// Whoever filed the request for the person has left.
+    FilerLeft,
+    /// Whoever gave the vote has left.
+    VoterLeft,
 }
 
 impl Cause {

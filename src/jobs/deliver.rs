@@ -2,6 +2,9 @@
 //!
 //! A delivery is repeated after a crash; connectors make a repeat harmless. What fails is tried again with growing pauses,
 //! for ever; a delivery waits for every older one of the same person and entitlement.
+//!
+//! What people who left lose goes before all others, however many wait: when such a removal is queued, nothing else is begun
+//! until it was tried. Older deliveries of the same people go with it, so that the order is kept.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,6 +34,8 @@ use crate::{
 const AT_ONCE: u16 = 500;
 /// Deliveries under way at the same time.
 const CONCURRENT: usize = 16;
+/// People who left whose deliveries are read by one query.
+const PEOPLE_AT_ONCE: usize = 100;
 const EVERY: Duration = Duration::from_secs(1);
 /// How long a pass that achieved something lets the next ones gather: their confirmations then share a transaction, and under
 /// load people do not wait behind them. The first delivery after a quiet moment never waits.
@@ -91,37 +96,94 @@ async fn keep_right(location: &Location, right: Option<SoleRight>) -> Option<Sol
     }
 }
 
-/// One pass over every open delivery; answers how many were achieved.
+/// Who has deliveries under way or behind them in this pass, by entitlement.
+type Blocked = BTreeSet<(PersonId, Entitlement)>;
+
+/// One pass over every open delivery; answers how many were achieved, at least one when it broke off for what is urgent.
 async fn pass(ledger: &Ledger, reader: &Reader, registry: &Registry, pauses: &mut Pauses) -> Result<usize, StoreError> {
-    let (mut after, mut achieved) = (0, 0);
-    let mut blocked: BTreeSet<(PersonId, Entitlement)> = BTreeSet::new();
+    let mut achieved = urgent_first(ledger, reader, registry, pauses).await?;
+    let mut after = 0;
+    let mut blocked = Blocked::new();
     loop {
         let page = reader.open_deliveries(after, AT_ONCE).await?;
         let full = page.len() == usize::from(AT_ONCE);
         after = page.last().map_or(after, |(position, _)| *position);
-        // The first of each person and entitlement; the others wait for it.
-        let mut chosen = Vec::new();
-        for (_, delivery) in page {
-            let key = (delivery.person.clone(), delivery.entitlement.clone());
-            let resting = pauses.get(&delivery.id).is_some_and(|p| p.until > Instant::now());
-            if blocked.insert(key) && !resting {
-                chosen.push(delivery);
-            }
-        }
-        let outcomes: Vec<(Delivery, Result<Delivered, DeliveryError>)> =
-            stream::iter(chosen).map(|d| async { (attempt(ledger, reader, registry, &d).await, d) }).buffer_unordered(CONCURRENT).map(|(o, d)| (d, o)).collect().await;
-        let reports = outcomes.into_iter().filter_map(|(delivery, outcome)| report(delivery, outcome, pauses));
-        let replies = join_all(reports.map(|(done, command)| async move { (done, ledger.act("deliver", command).await) })).await;
-        for (done, reply) in replies {
-            match reply {
-                Ok(_) => achieved += usize::from(done),
-                Err(error) => tracing::warn!(%error, "a delivery could not be recorded; it is repeated"),
-            }
+        let page = page.into_iter().map(|(_, delivery)| delivery).collect();
+        let resting = pauses.keys().copied().collect();
+        let (done, whole) = carry(ledger, reader, registry, (pauses, &mut blocked), page, urgent_queued(ledger, reader, resting)).await;
+        achieved += done;
+        if !whole {
+            return Ok(achieved.max(1));
         }
         if !full {
             return Ok(achieved);
         }
     }
+}
+
+/// What people who left lose, before anything else: all that is open for them, in its order, as long as some of it is achieved.
+async fn urgent_first(ledger: &Ledger, reader: &Reader, registry: &Registry, pauses: &mut Pauses) -> Result<usize, StoreError> {
+    let mut achieved = 0;
+    loop {
+        let urgent = reader.urgent_deliveries(AT_ONCE).await?;
+        let mut done = 0;
+        let people: BTreeSet<PersonId> = urgent.into_iter().map(|(_, person)| person).collect();
+        for some in people.into_iter().collect::<Vec<_>>().chunks(PEOPLE_AT_ONCE) {
+            let page = reader.open_deliveries_of(some.to_vec()).await?;
+            done += carry(ledger, reader, registry, (pauses, &mut Blocked::new()), page, std::future::pending()).await.0;
+        }
+        achieved += done;
+        if done == 0 {
+            return Ok(achieved);
+        }
+    }
+}
+
+/// Returns when something urgent is to be done that is not resting: queued here, or by another replica.
+async fn urgent_queued(ledger: &Ledger, reader: &Reader, resting: BTreeSet<DeliveryId>) {
+    loop {
+        tokio::select! {
+            () = ledger.urgent_queued() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+        if reader.urgent_deliveries(AT_ONCE).await.is_ok_and(|found| found.iter().any(|(id, _)| !resting.contains(id))) {
+            return;
+        }
+    }
+}
+
+/// Carries out the first of each person and entitlement, the others wait for it; begins no more of them when `until` returns.
+/// Answers how many were achieved, and whether all were begun.
+async fn carry(
+    ledger: &Ledger,
+    reader: &Reader,
+    registry: &Registry,
+    (pauses, blocked): (&mut Pauses, &mut Blocked),
+    page: Vec<Delivery>,
+    until: impl Future<Output = ()>,
+) -> (usize, bool) {
+    let mut chosen = Vec::new();
+    for delivery in page {
+        let key = (delivery.person.clone(), delivery.entitlement.clone());
+        let resting = pauses.get(&delivery.id).is_some_and(|p| p.until > Instant::now());
+        if blocked.insert(key) && !resting {
+            chosen.push(delivery);
+        }
+    }
+    let many = chosen.len();
+    let begun = stream::iter(chosen).take_until(until).map(|d| async { (attempt(ledger, reader, registry, &d).await, d) });
+    let outcomes: Vec<(Result<Delivered, DeliveryError>, Delivery)> = begun.buffer_unordered(CONCURRENT).collect().await;
+    let whole = outcomes.len() == many;
+    let reports = outcomes.into_iter().filter_map(|(outcome, delivery)| report(delivery, outcome, pauses));
+    let replies = join_all(reports.map(|(done, command)| async move { (done, ledger.act("deliver", command).await) })).await;
+    let mut achieved = 0;
+    for (done, reply) in replies {
+        match reply {
+            Ok(_) => achieved += usize::from(done),
+            Err(error) => tracing::warn!(%error, "a delivery could not be recorded; it is repeated"),
+        }
+    }
+    (achieved, whole)
 }
 
 async fn attempt(ledger: &Ledger, reader: &Reader, registry: &Registry, delivery: &Delivery) -> Result<Delivered, DeliveryError> {

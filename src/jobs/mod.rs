@@ -4,3 +4,4 @@ pub mod deliver;
 pub mod expire;
 pub mod policy_source;
 pub mod reconsider;
+pub mod sessions;

@@ -135,6 +135,8 @@ pub(super) struct Outcome {
     pub replies: Vec<Reply>,
     /// Work for the delivery worker was queued.
     pub queued_deliveries: bool,
+    /// Among it such that goes before all others.
+    pub queued_urgent: bool,
     /// Policy, directory or the freeze switch changed.
     pub changed_snapshot: bool,
     pub events: usize,
@@ -296,21 +298,25 @@ impl Batcher {
     }
 
     fn finish(&mut self, before: &LedgerHead, after: &LedgerHead, rows: BatchRows, replies: Vec<Reply>) -> Result<Outcome, BatchError> {
-        let queued_deliveries = rows.changes.iter().any(|c| matches!(c, RowChange::DeliveryQueued { .. } | RowChange::RemovalsConfirmed { .. }));
+        let queued_deliveries = rows.changes.iter().any(|c| matches!(c, RowChange::DeliveryQueued { .. } | RowChange::RemovalsConfirmed { .. } | RowChange::DeliveryReleased(_)));
+        let queued_urgent = rows.changes.iter().any(|c| match c {
+            RowChange::DeliveryQueued { delivery, .. } => delivery.urgent,
+            other => matches!(other, RowChange::DeliveryReleased(_)),
+        });
         let changed_snapshot = before.directory_revision != after.directory_revision
             || before.policy_revision != after.policy_revision
             || before.frozen != after.frozen;
         if rows.events.is_empty() {
             // Refusals and repeated answers change nothing.
             self.writer.rollback();
-            return Ok(Outcome { replies, queued_deliveries, changed_snapshot, events: 0 });
+            return Ok(Outcome { replies, queued_deliveries, queued_urgent, changed_snapshot, events: 0 });
         }
         if let Err(error) = self.writer.write(before, after, &rows) {
             self.writer.rollback();
             return Err(error.into());
         }
         match self.writer.commit() {
-            Ok(()) => Ok(Outcome { replies, queued_deliveries, changed_snapshot, events: rows.events.len() }),
+            Ok(()) => Ok(Outcome { replies, queued_deliveries, queued_urgent, changed_snapshot, events: rows.events.len() }),
             Err(CommitError::RolledBack(error)) => Err(BatchError::Store(error)),
             Err(CommitError::Unknown(error)) => {
                 let first = rows.events.first().map(|e| (e.seq, e.command.clone())).unwrap_or_default();

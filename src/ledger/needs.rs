@@ -7,6 +7,7 @@ use crate::{
     domain::{
         actor::Actor,
         command::{Command, Envelope},
+        directory_change::DirectoryChange,
         group::{Group, Stage, Who},
         id::{GroupId, PersonId},
     },
@@ -39,6 +40,20 @@ pub fn named(envelope: &Envelope, into: &mut Named) {
         }
         Command::RevokeToken { token } => {
             into.tokens.insert(*token);
+        }
+        Command::SignIn { issuer, subject, attempt_sha256, replaces, .. } => {
+            if let Some(person) = envelope.actor.person_id() {
+                into.identities.insert((issuer.clone(), person.clone(), Some(subject.clone())));
+            }
+            into.attempts.insert(attempt_sha256.clone());
+            into.sessions.extend(*replaces);
+        }
+        Command::EndSessions { person, .. } => {
+            into.sessions_of.insert(person.clone());
+        }
+        Command::UnlinkIdentity { issuer, person, .. } => {
+            into.identities.insert((issuer.clone(), person.clone(), None));
+            into.sessions_of.insert(person.clone());
         }
         _ => {}
     }
@@ -123,7 +138,17 @@ pub fn around(envelope: &Envelope, snapshot: &Snapshot, state: &State, into: &mu
             actor();
             into.waiting_at.insert(connector.clone());
         }
-        Command::ChangeDirectory { .. } | Command::CreateToken { .. } | Command::RevokeToken { .. } | Command::Freeze { .. } | Command::ConfirmEndings { .. } | Command::ConfirmLeavers { .. } => actor(),
+        Command::ChangeDirectory { changes, .. } => {
+            actor();
+            let left = |id: &PersonId| snapshot.directory.person(id.as_str()).is_some_and(|p| !p.is_active());
+            into.leavers.extend(changes.iter().filter_map(|change| match change {
+                DirectoryChange::PersonLeft { id } => Some(id.clone()),
+                DirectoryChange::PersonAdded { person } if left(&person.id) => Some(person.id.clone()),
+                _ => None,
+            }));
+            into.people.extend(into.leavers.iter().cloned());
+        }
+        Command::CreateToken { .. } | Command::RevokeToken { .. } | Command::Freeze { .. } | Command::ConfirmEndings { .. } | Command::ConfirmLeavers { .. } | Command::EndSessions { .. } | Command::UnlinkIdentity { .. } => actor(),
         _ => {}
     }
 }
@@ -146,6 +171,10 @@ pub fn may_remove(command: &Command) -> bool {
             | Command::RevokeToken { .. }
             | Command::HoldLeavers { .. }
             | Command::ConfirmLeavers { .. }
+            | Command::SignIn { .. }
+            | Command::RefuseSignIn { .. }
+            | Command::EndSessions { .. }
+            | Command::UnlinkIdentity { .. }
             | Command::Adopt { .. }
     )
 }

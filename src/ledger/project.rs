@@ -54,6 +54,13 @@ pub fn project(event: &Event) -> Vec<RowChange> {
             }
             changes
         }
+        Change::ApprovalVoided { approval, asked_again, .. } => {
+            let mut changes = vec![RowChange::ApprovalVoided { seq: approval.seq }];
+            if let Some((stage, deadline)) = asked_again {
+                changes.push(RowChange::RequestStage { id: approval.request, stage: *stage, since: at, deadline: *deadline });
+            }
+            changes
+        }
         Change::GrantExtended { grant, .. } => vec![RowChange::GrantExtended(grant.clone())],
         Change::GrantRevoked { grant, block, deliveries, cause } => {
             let mut changes = vec![RowChange::GrantEnded { id: grant.id, status: GrantStatus::Revoked, at, seq }];
@@ -119,7 +126,11 @@ pub fn project(event: &Event) -> Vec<RowChange> {
         }
         Change::RemovalsConfirmed { connector, .. } => vec![RowChange::RemovalsConfirmed { connector: connector.clone(), seq }],
         Change::PersonAdded { person, .. } | Change::PersonChanged { person, .. } => person_put(event, person, PersonStatus::Active),
-        Change::PersonLeft { person, .. } => person_put(event, person, PersonStatus::Left),
+        Change::PersonLeft { person, released, .. } => {
+            let mut changes = person_put(event, person, PersonStatus::Left);
+            changes.extend(released.iter().copied().map(RowChange::DeliveryReleased));
+            changes
+        }
         Change::PersonRecorded { .. } => person_records(event).chain([RowChange::DirectoryRevision(seq)]).collect(),
         Change::TeamChanged { team, records, .. } => {
             let put = RowChange::TeamPut { team: team.clone(), seq };
@@ -139,8 +150,16 @@ pub fn project(event: &Event) -> Vec<RowChange> {
         }
         Change::TokenCreated { token } => vec![RowChange::TokenMade(token.clone())],
         Change::TokenRevoked { token, .. } => vec![RowChange::TokenRevoked { id: *token, at }],
+        Change::IdentityLinked { identity } => vec![RowChange::IdentityLinked { identity: identity.clone(), seq }],
+        Change::IdentityUnlinked { issuer, subject, .. } => {
+            vec![RowChange::IdentityUnlinked { issuer: issuer.clone(), subject: subject.clone() }]
+        }
+        Change::SessionStarted { session } => {
+            vec![RowChange::SessionStarted { session: session.clone(), agent: event.personal.agent.clone() }]
+        }
+        Change::SessionEnded { session, cause, .. } => vec![RowChange::SessionEnded { id: *session, at, cause: *cause }],
         Change::FreezeSet { on } => vec![RowChange::Frozen(*on)],
-        Change::PolicyLoadFailed { .. } | Change::Refused { .. } | Change::LeaversHeld { .. } | Change::LeaversConfirmed { .. } => Vec::new(),
+        Change::PolicyLoadFailed { .. } | Change::SigninRefused { .. } | Change::Refused { .. } | Change::LeaversHeld { .. } | Change::LeaversConfirmed { .. } => Vec::new(),
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) fn start(config: LedgerConfig, work: mpsc::Receiver<Work>) -> Result<
     let mut writer = Writer::open(&config.location)?;
     let snapshot = read_in_force(&mut writer, None, None)?;
     let batcher = Batcher::new(writer, config.limits.clone(), Arc::clone(&config.clock));
-    let shared = Arc::new(Shared { snapshot: RwLock::new(Arc::new(snapshot)), stats: Default::default(), deliveries: Default::default(), source: Default::default(), feeding: Default::default(), config });
+    let shared = Arc::new(Shared { snapshot: RwLock::new(Arc::new(snapshot)), stats: Default::default(), deliveries: Default::default(), urgent: Default::default(), source: Default::default(), feeding: Default::default(), config });
     let thread = Thread { batcher, shared: Arc::clone(&shared), work };
     std::thread::Builder::new()
         .name("ledger".to_owned())
@@ -118,6 +118,11 @@ impl Thread {
                         let _ = done.send(());
                         return;
                     }
+                    Work::Seen(seen) => {
+                        if let Err(error) = self.batcher.writer.note_seen(&seen) {
+                            tracing::warn!(%error, "when sessions were last seen could not be kept");
+                        }
+                    }
                     Work::Command { envelope, compiled, reply } => {
                         let alone = needs::stands_alone(&envelope.command);
                         if alone && !batch.is_empty() {
@@ -197,6 +202,9 @@ impl Thread {
                     if outcome.queued_deliveries {
                         self.shared.deliveries.notify_one();
                     }
+                    if outcome.queued_urgent {
+                        self.shared.urgent.notify_one();
+                    }
                     if outcome.changed_snapshot {
                         self.refresh(compiled.as_ref())?;
                     }
@@ -213,6 +221,7 @@ impl Thread {
                     let written = self.batcher.writer.command_of(seq).map_err(|e| LedgerError::Unavailable(e.0))?;
                     if written.as_deref() == Some(command.as_str()) {
                         self.shared.deliveries.notify_one();
+                        self.shared.urgent.notify_one();
                         self.refresh(compiled.as_ref())?;
                         return Ok(replies);
                     }

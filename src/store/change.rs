@@ -6,10 +6,11 @@ use crate::domain::{
     duration::Duration,
     grant::{Grant, GrantStatus},
     group::Entitlement,
-    id::{ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, TeamId, TokenId},
+    id::{ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, SessionId, TeamId, TokenId},
     person::{Person, PersonStatus, Team},
     record::{PersonRecord, SourceName, TeamRecord},
     request::{Approval, Request, RequestStatus},
+    session::{Identity, Session, SessionEnd},
     standing::{Departure, HeldEndings, HeldState, Notice, Standing},
     time::Time,
     token::Token,
@@ -85,6 +86,11 @@ pub enum RowChange {
     },
     /// A vote.
     ApprovalGiven(Approval),
+    /// A vote does not count any more.
+    ApprovalVoided {
+        /// The event of the vote.
+        seq: i64,
+    },
     /// A grant began.
     GrantStarted(Grant),
     /// A live grant has a later end, by another request and rule.
@@ -160,6 +166,8 @@ pub enum RowChange {
         /// Why it fails, or a note.
         note: Option<String>,
     },
+    /// A removal that waited for confirmation goes now, before all others.
+    DeliveryReleased(DeliveryId),
     /// The first removals that adoptions cause at a connector need not wait any more: what is `held` there is `queued`.
     RemovalsConfirmed {
         /// Where.
@@ -239,6 +247,36 @@ pub enum RowChange {
         id: TokenId,
         /// When.
         at: Time,
+    },
+    /// It is known who a subject is.
+    IdentityLinked {
+        /// Who.
+        identity: Identity,
+        /// By which event.
+        seq: i64,
+    },
+    /// It is not known any more.
+    IdentityUnlinked {
+        /// At which issuer.
+        issuer: String,
+        /// Which subject.
+        subject: String,
+    },
+    /// A session began.
+    SessionStarted {
+        /// It.
+        session: Session,
+        /// What the browser calls itself; none after an erasure.
+        agent: Option<String>,
+    },
+    /// A session ended.
+    SessionEnded {
+        /// Which.
+        id: SessionId,
+        /// When.
+        at: Time,
+        /// Why.
+        cause: SessionEnd,
     },
     /// New grants are stopped, or no longer. Lies in the head.
     Frozen(bool),

@@ -9,11 +9,12 @@ use super::{
     db::{Db, Location, Purpose, connect, on},
     read::StoreError,
     row_records::{PersonRecordRow, TeamRecordRow},
+    row_session::{IdentityRow, SessionRow, identity_key},
     row_standing::{GroupLifeRow, HeldEndingsRow, NoticeRow, on_change_word, standing_columns},
     row::{
         ApprovalRow, AuditLogRow, AuditPrivateRow, BlockRow, DeliveryRow, GrantRow, PersonRow, RequestRow, TeamRow, TokenRow, entitlements_text,
     },
-    schema::{approvals, audit_log, audit_private, blocks, deliveries, grants, group_lives, head, held_endings, notices, people, person_records, policy_blobs, policy_sets, removals_confirmed, requests, team_records, teams, tokens},
+    schema::{approvals, audit_log, audit_private, blocks, deliveries, grants, group_lives, head, held_endings, identities, notices, people, person_records, policy_blobs, policy_sets, removals_confirmed, requests, sessions, team_records, teams, tokens},
     snapshot::{StoredFiles, policy_files},
     writer::{HeadRow, store_error},
 };
@@ -60,6 +61,7 @@ pub struct Dump {
     people: BTreeMap<String, PersonRow>,
     lives: BTreeMap<String, GroupLifeRow>,
     held: BTreeMap<i64, HeldEndingsRow>,
+    sessions: BTreeMap<String, SessionRow>,
 }
 
 impl Dump {
@@ -92,6 +94,11 @@ impl Dump {
         self.held.insert(row.seq, row);
     }
 
+    fn put_session(&mut self, row: SessionRow) {
+        self.put("sessions", row.id.clone(), &row);
+        self.sessions.insert(row.id.clone(), row);
+    }
+
     /// Does to these tables what the store does to the real ones.
     pub fn apply(&mut self, change: &RowChange) {
         match change {
@@ -113,6 +120,9 @@ impl Dump {
                 }
             }
             RowChange::ApprovalGiven(approval) => self.put("approvals", approval.seq.to_string(), &ApprovalRow::from(approval)),
+            RowChange::ApprovalVoided { seq } => {
+                self.tables.entry("approvals").or_default().remove(&seq.to_string());
+            }
             RowChange::GrantStarted(grant) => self.put_grant(grant.into()),
             RowChange::GrantExtended(grant) => {
                 if let Some(mut row) = self.grants.get(&grant.id.to_string()).cloned() {
@@ -177,6 +187,11 @@ impl Dump {
                     row.done_at = done_at.map(Time::micros);
                     row.note.clone_from(note);
                     self.put_delivery(row);
+                }
+            }
+            RowChange::DeliveryReleased(id) => {
+                if let Some(row) = self.deliveries.get(&id.to_string()).cloned() {
+                    self.put_delivery(DeliveryRow { state: DeliveryState::Queued.as_str().to_owned(), urgent: Some(true), ..row });
                 }
             }
             RowChange::RemovalsConfirmed { connector, seq } => {
@@ -254,6 +269,21 @@ impl Dump {
                     row.revoked_at = Some(at.micros());
                     self.put("tokens", row.id.clone(), &row);
                     self.tokens.insert(row.id.clone(), row);
+                }
+            }
+            RowChange::IdentityLinked { identity, seq } => {
+                let row = IdentityRow::new(identity, *seq);
+                self.put("identities", row.key(), &row);
+            }
+            RowChange::IdentityUnlinked { issuer, subject } => {
+                self.tables.entry("identities").or_default().remove(&identity_key(issuer, subject));
+            }
+            RowChange::SessionStarted { session, agent } => self.put_session(SessionRow::new(session, agent.as_deref())),
+            RowChange::SessionEnded { id, at, cause } => {
+                if let Some(mut row) = self.sessions.get(&id.to_string()).cloned() {
+                    row.ended_at = Some(at.micros());
+                    row.ended_because = Some(cause.as_str().to_owned());
+                    self.put_session(row);
                 }
             }
             RowChange::Frozen(on) => self.in_force.frozen = *on,
@@ -379,6 +409,8 @@ impl Dumper {
         dump_table!(group_lives, GroupLifeRow, |r: &GroupLifeRow| r.group_id.clone());
         dump_table!(held_endings, HeldEndingsRow, |r: &HeldEndingsRow| r.seq.to_string());
         dump_table!(notices, NoticeRow, notice_key);
+        dump_table!(identities, IdentityRow, IdentityRow::key);
+        dump_table!(sessions, SessionRow, |r: &SessionRow| r.id.clone());
         Ok(dump)
     }
 

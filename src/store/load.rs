@@ -8,17 +8,19 @@ use super::{
     change::{Block, BlockCause},
     db::{Db, on},
     read::StoreError,
+    row_session::{IdentityRow, SessionRow},
     row_standing::{GroupLifeRow, HeldEndingsRow},
     row::{ApprovalRow, BlockRow, DeliveryRow, GrantRow, IdempotencyRow, RequestRow, TokenRow},
-    schema::{ActiveGrant, HeldRemoval, PendingRequest, approvals, blocks, deliveries, grants, group_lives, held_endings, idempotency, removals_confirmed, requests, tokens},
+    schema::{ActiveGrant, HeldRemoval, LiveSession, PendingRequest, approvals, blocks, deliveries, grants, group_lives, held_endings, idempotency, identities, removals_confirmed, requests, sessions, tokens},
     writer::{Writer, store_error},
 };
 use crate::domain::{
     delivery::Delivery,
     duration::Duration,
     grant::Grant,
-    id::{ConnectorName, DeliveryId, GrantId, GroupId, PersonId, RequestId, TokenId},
+    id::{ConnectorName, DeliveryId, GrantId, GroupId, PersonId, RequestId, SessionId, TokenId},
     request::{Approval, Request},
+    session::{Identity, Session},
     standing::{Departure, HeldEndings, HeldState},
     time::Time,
     token::Token,
@@ -37,6 +39,14 @@ pub struct Named {
     pub tokens: BTreeSet<TokenId>,
     /// Idempotency scopes.
     pub answers: BTreeSet<String>,
+    /// Who people and subjects are: the issuer, the person, the subject.
+    pub identities: BTreeSet<(String, PersonId, Option<String>)>,
+    /// Sign-ins, by the hash of their `state`: the sessions that they began.
+    pub attempts: BTreeSet<String>,
+    /// Sessions.
+    pub sessions: BTreeSet<SessionId>,
+    /// People whose live sessions are needed.
+    pub sessions_of: BTreeSet<PersonId>,
     /// Endings that wait for a person.
     pub held: bool,
 }
@@ -50,6 +60,9 @@ pub struct Around {
     pub groups: BTreeSet<GroupId>,
     /// Groups whose pending requests are needed.
     pub pending_of: BTreeSet<GroupId>,
+    /// People who leave or come back: beside the rows of `people`, their tokens, what they filed and voted on that is pending,
+    /// and removals of theirs that wait.
+    pub leavers: BTreeSet<PersonId>,
     /// Whether the connectors are needed where removals that adoptions cause were confirmed.
     pub confirmed: bool,
     /// Connectors whose removals that wait for confirmation are to be counted.
@@ -67,6 +80,10 @@ pub struct Loaded {
     pub grants: Vec<Grant>,
     /// Deliveries.
     pub deliveries: Vec<Delivery>,
+    /// Identities.
+    pub identities: Vec<Identity>,
+    /// Sessions.
+    pub sessions: Vec<Session>,
     /// Tokens.
     pub tokens: Vec<Token>,
     /// Kept answers: scope, hash of the body, answer.
@@ -80,6 +97,9 @@ pub struct Loaded {
     /// How many removals wait for confirmation, by connector.
     pub waiting: BTreeMap<ConnectorName, u64>,
 }
+
+/// People whose rows are read by one query: SQLite binds 32,766 values at most, and a plan is made for each number of them.
+const PEOPLE_AT_ONCE: usize = 500;
 
 fn texts<T: ToString>(ids: &BTreeSet<T>) -> Vec<String> {
     ids.iter().map(T::to_string).collect()
@@ -147,6 +167,8 @@ impl Writer {
             .map_err(store_error)?;
             into.answers.extend(rows);
         }
+        self.load_signins(named, into)?;
+        let db = &mut self.db;
         if named.held {
             let rows: Vec<HeldEndingsRow> = on!(db, c => held_endings::table
                 .filter(held_endings::state.eq(HeldState::Waiting.as_str()))
@@ -158,31 +180,64 @@ impl Writer {
         Ok(())
     }
 
+    /// Loads identities and sessions.
+    fn load_signins(&mut self, named: &Named, into: &mut Loaded) -> Result<(), StoreError> {
+        let db = &mut self.db;
+        for (issuer, person, subject) in &named.identities {
+            let rows: Vec<IdentityRow> = on!(db, c => identities::table
+                .filter(identities::issuer.eq(issuer))
+                .filter(identities::person.eq(person.as_str()).or(identities::subject.nullable().eq(subject.as_deref())))
+                .select(IdentityRow::as_select())
+                .load(c))
+            .map_err(store_error)?;
+            into.identities.extend(valid::<_, Identity>(rows)?);
+        }
+        if !(named.attempts.is_empty() && named.sessions.is_empty()) {
+            let (attempts, ids) = (texts(&named.attempts), texts(&named.sessions));
+            let rows: Vec<SessionRow> = on!(db, c => sessions::table
+                .filter(sessions::attempt_sha256.eq_any(&attempts).or(sessions::id.eq_any(&ids)))
+                .select(SessionRow::as_select())
+                .load(c))
+            .map_err(store_error)?;
+            into.sessions.extend(valid::<_, Session>(rows)?);
+        }
+        if !named.sessions_of.is_empty() {
+            let people = texts(&named.sessions_of);
+            let rows: Vec<SessionRow> =
+                on!(db, c => sessions::table.filter(sessions::person.eq_any(&people)).filter(LiveSession).select(SessionRow::as_select()).load(c))
+                    .map_err(store_error)?;
+            into.sessions.extend(valid::<_, Session>(rows)?);
+        }
+        Ok(())
+    }
+
     /// Loads what stands around people and groups. A grant may come twice; the caller keys by id.
     ///
     /// # Errors
     /// When the database fails, or a row is impossible.
     pub fn load_around(&mut self, around: &Around, into: &mut Loaded) -> Result<(), StoreError> {
         let db = &mut self.db;
-        if !around.people.is_empty() {
-            let people = texts(&around.people);
+        for people in texts(&around.people).chunks(PEOPLE_AT_ONCE) {
             let rows: Vec<GrantRow> = on!(db, c => grants::table
-                .filter(grants::person.eq_any(&people))
+                .filter(grants::person.eq_any(people))
                 .filter(ActiveGrant)
                 .select(GrantRow::as_select())
                 .load(c))
             .map_err(store_error)?;
             into.grants.extend(valid::<_, Grant>(rows)?);
             let rows: Vec<RequestRow> = on!(db, c => requests::table
-                .filter(requests::person.eq_any(&people))
+                .filter(requests::person.eq_any(people))
                 .filter(PendingRequest)
                 .select(RequestRow::as_select())
                 .load(c))
             .map_err(store_error)?;
             into.requests.extend(valid::<_, Request>(rows)?);
             let rows: Vec<BlockRow> =
-                on!(db, c => blocks::table.filter(blocks::person.eq_any(&people)).select(BlockRow::as_select()).load(c)).map_err(store_error)?;
+                on!(db, c => blocks::table.filter(blocks::person.eq_any(people)).select(BlockRow::as_select()).load(c)).map_err(store_error)?;
             into.blocks.extend(rows.iter().filter_map(block));
+        }
+        for people in texts(&around.leavers).chunks(PEOPLE_AT_ONCE) {
+            leavers(db, people, into)?;
         }
         if !around.groups.is_empty() {
             let groups = texts(&around.groups);
@@ -225,6 +280,47 @@ impl Writer {
             on!(&mut self.db, c => group_lives::table.select(GroupLifeRow::as_select()).load(c)).map_err(store_error)?;
         Ok(rows.into_iter().filter_map(GroupLifeRow::read).collect())
     }
+}
+
+/// What leavers leave behind, beside grants, requests and blocks of their own.
+fn leavers(db: &mut Db, people: &[String], into: &mut Loaded) -> Result<(), StoreError> {
+    let tokens_of: Vec<TokenRow> = on!(db, c => tokens::table
+        .filter(tokens::person.eq_any(people))
+        .filter(tokens::revoked_at.is_null())
+        .select(TokenRow::as_select())
+        .load(c))
+    .map_err(store_error)?;
+    into.tokens.extend(valid::<_, Token>(tokens_of)?);
+    let filed: Vec<RequestRow> = on!(db, c => requests::table
+        .filter(requests::filed_by.eq_any(people))
+        .filter(PendingRequest)
+        .select(RequestRow::as_select())
+        .load(c))
+    .map_err(store_error)?;
+    into.requests.extend(valid::<_, Request>(filed)?);
+    let held: Vec<DeliveryRow> = on!(db, c => deliveries::table
+        .filter(HeldRemoval)
+        .filter(deliveries::person.eq_any(people))
+        .select(DeliveryRow::as_select())
+        .load(c))
+    .map_err(store_error)?;
+    into.deliveries.extend(valid::<_, Delivery>(held)?);
+    let voted: Vec<RequestRow> = on!(db, c => requests::table
+        .inner_join(approvals::table.on(approvals::request.eq(requests::id)))
+        .filter(approvals::person.eq_any(people))
+        .filter(PendingRequest)
+        .select(RequestRow::as_select())
+        .load(c))
+    .map_err(store_error)?;
+    // The votes come whole, for each request.
+    for ids in voted.iter().map(|r| r.id.clone()).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().chunks(PEOPLE_AT_ONCE) {
+        let votes: Vec<ApprovalRow> =
+            on!(db, c => approvals::table.filter(approvals::request.eq_any(ids)).order(approvals::seq).select(ApprovalRow::as_select()).load(c))
+                .map_err(store_error)?;
+        into.approvals.extend(valid::<_, Approval>(votes)?);
+    }
+    into.requests.extend(valid::<_, Request>(voted)?);
+    Ok(())
 }
 
 fn request_rows(db: &mut Db, ids: &[String]) -> Result<Vec<RequestRow>, DieselError> {

@@ -6,6 +6,7 @@ use diesel::{
     prelude::*,
     result::Error as DieselError,
     sql_types::Text,
+    upsert::excluded,
 };
 use serde::Serialize;
 
@@ -13,9 +14,10 @@ use super::{
     change::RowChange,
     db::{Db, on},
     row_records::{PersonRecordRow, TeamRecordRow},
+    row_session::{IdentityRow, SessionRow},
     row_standing::{GroupLifeRow, HeldEndingsRow, NoticeRow, on_change_word, standing_columns},
     row::{ApprovalRow, BlockRow, DeliveryRow, GrantRow, PersonRow, RequestRow, TeamRow, TokenRow, entitlements_text},
-    schema::{HeldRemoval, approvals, blocks, deliveries, grants, group_lives, held_endings, notices, people, person_records, removals_confirmed, requests, team_records, teams, tokens},
+    schema::{HeldRemoval, approvals, blocks, deliveries, grants, group_lives, held_endings, identities, notices, people, person_records, removals_confirmed, requests, sessions, team_records, teams, tokens},
 };
 use crate::domain::{delivery::DeliveryState, person::PersonStatus, time::Time};
 
@@ -23,6 +25,9 @@ diesel::define_sql_function! {
     /// Writes the projected rows of a batch (`migrations/postgres/0002_project_a_batch`): JSON arrays of rows, keyed by column.
     fn ledger_project(filed: Text, votes: Text, started: Text, queued: Text, reported: Text) -> BigInt;
 }
+
+/// People written by one statement on PostgreSQL; four values each, and a statement has room for 65,535.
+const PEOPLE_A_STATEMENT: usize = 2000;
 
 /// What is written together: rows that begin, and what became of deliveries.
 #[derive(Default)]
@@ -128,6 +133,8 @@ pub(super) struct Steps<'a> {
     then: Vec<(Together, Vec<&'a RowChange>)>,
     /// What people are to be told.
     told: Vec<NoticeRow>,
+    /// People as the batch leaves them, by id: an import puts thousands, and nothing else of a batch touches their rows.
+    people: BTreeMap<String, PersonRow>,
 }
 
 impl<'a> Steps<'a> {
@@ -151,6 +158,11 @@ impl<'a> Steps<'a> {
                     together.reported.insert(row.id.clone(), row);
                 }
                 RowChange::NoticeQueued(notice) => steps.told.push(notice.into()),
+                RowChange::PersonPut { id, status, person, seq } => {
+                    let word = if *status == PersonStatus::Active { "active" } else { "left" };
+                    let data = person.as_ref().and_then(|p| serde_json::to_string(p).ok());
+                    steps.people.insert(id.to_string(), PersonRow { id: id.to_string(), data, status: word.to_owned(), seq: *seq });
+                }
                 other => updates.push(other),
             }
         }
@@ -177,7 +189,25 @@ impl<'a> Steps<'a> {
         if !self.told.is_empty() {
             on!(db, c => diesel::insert_into(notices::table).values(&self.told).execute(c))?;
         }
-        Ok(())
+        put_people(db, self.people.values().collect())
+    }
+}
+
+/// Writes people: row by row with a cached statement on SQLite, many a statement on PostgreSQL, where each is a round trip.
+fn put_people(db: &mut Db, rows: Vec<&PersonRow>) -> Result<(), DieselError> {
+    match db {
+        Db::Sqlite(c) => rows.into_iter().try_for_each(|row| {
+            diesel::insert_into(people::table).values(row).on_conflict(people::id).do_update().set(row).execute(&mut **c).map(drop)
+        }),
+        Db::Postgres(c) => rows.chunks(PEOPLE_A_STATEMENT).try_for_each(|chunk| {
+            diesel::insert_into(people::table)
+                .values(chunk.to_vec())
+                .on_conflict(people::id)
+                .do_update()
+                .set((people::data.eq(excluded(people::data)), people::status.eq(excluded(people::status)), people::seq.eq(excluded(people::seq))))
+                .execute(&mut **c)
+                .map(drop)
+        }),
     }
 }
 
@@ -199,6 +229,10 @@ fn update(db: &mut Db, change: &RowChange) -> Result<(), DieselError> {
             ))
             .execute(c))?)
         }
+        RowChange::ApprovalVoided { seq } => one_row(on!(db, c => diesel::delete(approvals::table.find(*seq)).execute(c))?),
+        RowChange::DeliveryReleased(id) => one_row(on!(db, c => diesel::update(deliveries::table.filter(deliveries::id.eq(id.to_string())))
+            .set((deliveries::state.eq(DeliveryState::Queued.as_str()), deliveries::urgent.eq(Some(true))))
+            .execute(c))?),
         RowChange::GrantExtended(grant) => {
             let row = GrantRow::from(grant);
             one_row(on!(db, c => diesel::update(grants::table.filter(grants::id.eq(&row.id)))
@@ -270,12 +304,6 @@ fn update(db: &mut Db, change: &RowChange) -> Result<(), DieselError> {
                 .execute(c))
             .map(drop)
         }
-        RowChange::PersonPut { id, status, person, seq } => {
-            let word = if *status == PersonStatus::Active { "active" } else { "left" };
-            let data = person.as_ref().and_then(|p| serde_json::to_string(p).ok());
-            let row = PersonRow { id: id.to_string(), data, status: word.to_owned(), seq: *seq };
-            on!(db, c => diesel::insert_into(people::table).values(&row).on_conflict(people::id).do_update().set(&row).execute(c)).map(drop)
-        }
         RowChange::TeamPut { team, seq } => {
             let data = serde_json::to_string(team).map_err(|e| DieselError::SerializationError(Box::new(e)))?;
             let row = TeamRow { id: team.id.to_string(), data, seq: *seq };
@@ -341,6 +369,20 @@ fn update(db: &mut Db, change: &RowChange) -> Result<(), DieselError> {
         RowChange::TokenRevoked { id, at } => {
             one_row(on!(db, c => diesel::update(tokens::table.find(id.to_string())).set(tokens::revoked_at.eq(at.micros())).execute(c))?)
         }
+        RowChange::IdentityLinked { identity, seq } => {
+            let row = IdentityRow::new(identity, *seq);
+            on!(db, c => diesel::insert_into(identities::table).values(&row).execute(c)).map(drop)
+        }
+        RowChange::IdentityUnlinked { issuer, subject } => {
+            one_row(on!(db, c => diesel::delete(identities::table.find((issuer.as_str(), subject.as_str()))).execute(c))?)
+        }
+        RowChange::SessionStarted { session, agent } => {
+            let row = SessionRow::new(session, agent.as_deref());
+            on!(db, c => diesel::insert_into(sessions::table).values(&row).execute(c)).map(drop)
+        }
+        RowChange::SessionEnded { id, at, cause } => one_row(on!(db, c => diesel::update(sessions::table.find(id.to_string()))
+            .set((sessions::ended_at.eq(at.micros()), sessions::ended_because.eq(cause.as_str())))
+            .execute(c))?),
         // These lie in the head, which the append moves.
         RowChange::Frozen(_) | RowChange::PolicyInForce { .. } | RowChange::DirectoryRevision(_) => Ok(()),
         // Written by `apply`.
@@ -349,6 +391,7 @@ fn update(db: &mut Db, change: &RowChange) -> Result<(), DieselError> {
         | RowChange::GrantStarted(_)
         | RowChange::DeliveryQueued { .. }
         | RowChange::NoticeQueued(_)
+        | RowChange::PersonPut { .. }
         | RowChange::DeliveryReported { .. } => Ok(()),
     }
 }

@@ -6,11 +6,11 @@ use super::{
     db::on,
     read::{Reader, StoreError, valid},
     row::{DELIVERIES_PER_EVENT, DeliveryRow},
-    schema::{HeldRemoval, NotBehindHeld, OpenDelivery, deliveries, requests},
+    schema::{HeldRemoval, NotBehindHeld, OpenDelivery, UrgentDelivery, deliveries, grants, requests},
 };
 use crate::domain::{
     delivery::Delivery,
-    id::{ConnectorName, GrantId, PersonId, RequestId},
+    id::{ConnectorName, DeliveryId, GrantId, PersonId, RequestId},
 };
 
 impl Reader {
@@ -76,6 +76,46 @@ impl Reader {
             .await?;
         let positions: Vec<i64> = rows.iter().map(|r| r.position).collect();
         Ok(positions.into_iter().zip(valid::<_, Delivery>(rows)?).collect())
+    }
+
+    /// Deliveries that go before all others, oldest first: which, and whose.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn urgent_deliveries(&self, limit: u16) -> Result<Vec<(DeliveryId, PersonId)>, StoreError> {
+        let rows: Vec<(String, String)> = self
+            .ask(move |db| {
+                on!(db, c => deliveries::table
+                    .filter(UrgentDelivery)
+                    .order(deliveries::position)
+                    .limit(i64::from(limit))
+                    .select((deliveries::id, deliveries::person))
+                    .load(c))
+            })
+            .await?;
+        let read = |(id, person): (String, String)| Some((id.parse().ok()?, PersonId::parse(&person).ok()?));
+        Ok(rows.into_iter().filter_map(read).collect())
+    }
+
+    /// What the worker may try for some people, oldest first. A delivery is found by its grant: an index of people over
+    /// deliveries would cost every grant, and this is asked for those who left.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn open_deliveries_of(&self, people: Vec<PersonId>) -> Result<Vec<Delivery>, StoreError> {
+        let people: Vec<String> = people.iter().map(ToString::to_string).collect();
+        let rows: Vec<DeliveryRow> = self
+            .ask(move |db| {
+                on!(db, c => deliveries::table
+                    .filter(deliveries::grant_id.eq_any(grants::table.filter(grants::person.eq_any(&people)).select(grants::id.nullable())))
+                    .filter(OpenDelivery)
+                    .filter(NotBehindHeld)
+                    .order(deliveries::position)
+                    .select(DeliveryRow::as_select())
+                    .load(c))
+            })
+            .await?;
+        valid(rows)
     }
 
     /// Removals that wait for an admin's confirmation, oldest first: of everybody or of one person.

@@ -27,6 +27,13 @@ pub struct BadRow {
     pub key: String,
 }
 
+impl BadRow {
+    /// A column of a row.
+    pub(super) fn new(table: &'static str, column: &'static str, key: &str) -> Self {
+        Self { table, column, key: key.to_owned() }
+    }
+}
+
 fn bad<T>(table: &'static str, column: &'static str, key: impl ToString, value: Option<T>) -> Result<T, BadRow> {
     value.ok_or_else(|| BadRow { table, column, key: key.to_string() })
 }
@@ -291,6 +298,7 @@ pub struct DeliveryRow {
     pub queued_seq: i64,
     pub done_at: Option<i64>,
     pub note: Option<String>,
+    pub urgent: Option<bool>,
 }
 
 /// One event queues fewer deliveries than this, so `seq * 1024 + index` orders them all.
@@ -314,6 +322,8 @@ impl DeliveryRow {
             queued_seq: d.queued_seq,
             done_at: d.done_at.map(Time::micros),
             note: d.note.clone(),
+            // None as in every row of a version that did not know it.
+            urgent: d.urgent.then_some(true),
         }
     }
 }
@@ -336,6 +346,7 @@ impl TryFrom<DeliveryRow> for Delivery {
             queued_seq: row.queued_seq,
             done_at: row.done_at.map(Time::from_micros),
             note: row.note,
+            urgent: row.urgent.unwrap_or(false),
         })
     }
 }

@@ -90,6 +90,16 @@ impl Writer {
     }
 }
 
+impl super::read::Reader {
+    /// The files of a policy set, with the time zone it was compiled for.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn policy_files(&self, revision: PolicyRevision) -> Result<Option<StoredFiles>, StoreError> {
+        self.ask(move |db| Ok(policy_files(db, &revision))).await?
+    }
+}
+
 pub(super) fn policy_files(db: &mut Db, revision: &PolicyRevision) -> Result<Option<StoredFiles>, StoreError> {
     let found: Option<(String, String)> = on!(db, c => policy_sets::table
         .find(revision.as_str())

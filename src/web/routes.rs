@@ -2,7 +2,7 @@
 
 use actix_web::{http::Method, web::{self, ServiceConfig}};
 
-use super::{api, scim, ui};
+use super::{api, backchannel, scim, ui};
 use crate::{auth::access::Access, domain::token::Scope};
 
 use Access::{AuditorOrAdmin, Browser, Public, SignedIn};
@@ -77,6 +77,7 @@ pub const ROUTES: &[Route] = &[
     scim_get("/scim/v2/ResourceTypes/{id}"),
     scim_get("/scim/v2/Schemas"),
     scim_get("/scim/v2/Schemas/{id}"),
+    scim_change(Method::POST, "/scim/v2/.search"),
     scim_get("/scim/v2/Users"),
     scim_change(Method::POST, "/scim/v2/Users"),
     scim_change(Method::POST, "/scim/v2/Users/.search"),
@@ -94,7 +95,15 @@ pub const ROUTES: &[Route] = &[
     // pages
     get("/signin", Public),
     post("/signin", Public),
+    // An issuer and the browser that it sends back: state, code and ID token prove themselves; so does a logout token.
+    get("/signin/{issuer}", Public),
+    get("/signin/{issuer}/callback", Public),
+    post("/signin/{issuer}/backchannel-logout", Public),
+    get("/signed-out", Public),
     post("/signout", Browser),
+    get("/sessions", Browser),
+    post("/sessions/end-others", Browser),
+    post("/sessions/{id}/end", Browser),
     get("/", Browser),
     get("/search", Browser),
     get("/groups", Browser),
@@ -174,7 +183,14 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/api/v1/policy/endings/{seq}/confirm").write(api::endings::confirm))
         .configure(scim_routes)
         .service(r("/signin").read(ui::signin::page).write(ui::signin::enter))
+        .service(r("/signin/{issuer}").read(ui::signin_issuer::start))
+        .service(r("/signin/{issuer}/callback").read(ui::signin_issuer::callback))
+        .service(r("/signin/{issuer}/backchannel-logout").write(backchannel::logout))
+        .service(r("/signed-out").read(ui::signin::signed_out))
         .service(r("/signout").write(ui::signin::leave))
+        .service(r("/sessions").read(ui::sessions::page))
+        .service(r("/sessions/end-others").write(ui::sessions::end_others))
+        .service(r("/sessions/{id}/end").write(ui::sessions::end_one))
         .service(r("/").read(ui::home::page))
         .service(r("/search").read(ui::home::search))
         .service(r("/groups").read(ui::groups::catalogue))
@@ -210,6 +226,7 @@ fn scim_routes(config: &mut ServiceConfig) {
         .service(r("ResourceTypes/{id}").read(scim::discovery::one_type))
         .service(r("Schemas").read(scim::discovery::all_schemas))
         .service(r("Schemas/{id}").read(scim::discovery::one_schema))
+        .service(r(".search").write(scim::search::everything))
         .service(r("Users").read(scim::users::list).write(scim::users::create))
         .service(r("Users/.search").write(scim::users::search))
         .service(

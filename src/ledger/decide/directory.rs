@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Decided, Recorder, World};
+use super::{Decided, Recorder, World, leaving::Leavers};
 use crate::domain::{
     actor::Actor,
     directory_change::{DirectoryChange, Told},
     event::{Change, Personal},
-    id::{PersonId, TeamId},
+    id::{IdSource, PersonId, TeamId},
     person::{Person, PersonStatus},
     record::{PersonRecord, SourceName, TeamRecord},
     refusal::Refusal,
@@ -25,7 +25,8 @@ fn may_change(world: &World<'_>, actor: &Actor, source: &str) -> bool {
     }
 }
 
-/// Records what a source changes and says, if the directory is still the one it was computed against.
+/// Records what a source changes and says, if the directory is still the one it was computed against. What ends because
+/// somebody leaves ends here too: whoever is told that the change is durable may rely on it.
 pub(super) fn change(
     world: &World<'_>,
     actor: &Actor,
@@ -33,6 +34,7 @@ pub(super) fn change(
     source: &str,
     expected_revision: i64,
     mut recorder: Recorder<'_>,
+    ids: &mut dyn IdSource,
 ) -> Result<Decided, Refusal> {
     if !may_change(world, actor, source) {
         return Err(Refusal::NotAllowed { reason: "only an admin can change the directory, or the program that feeds it".to_owned() });
@@ -49,10 +51,12 @@ pub(super) fn change(
         let records = of_people.remove(&person.id).unwrap_or_default();
         Personal { person: Some(Box::new(person.clone())), records, ..Personal::default() }
     };
+    let mut leavers = Leavers::of(world, changes);
     for change in changes {
         let source = source.clone();
         match change {
             DirectoryChange::PersonAdded { person } => {
+                leavers.clean(world, &person.id, &mut recorder, ids);
                 recorder.record(Change::PersonAdded { person: person.id.clone(), source }, facts(person));
             }
             DirectoryChange::PersonChanged { person, fields } => {
@@ -63,7 +67,8 @@ pub(super) fn change(
                 let personal = world.snapshot.directory.person(id.as_str()).map_or_else(Personal::default, |person| {
                     facts(&Person { status: PersonStatus::Left, ..Person::clone(person) })
                 });
-                recorder.record(Change::PersonLeft { person: id.clone(), source }, personal);
+                recorder.record(Change::PersonLeft { person: id.clone(), source, released: leavers.released(id) }, personal);
+                leavers.end(world, id, &mut recorder, ids);
             }
             DirectoryChange::TeamPut { team } => {
                 let records = of_teams.remove(&team.id).unwrap_or_default();
@@ -83,6 +88,7 @@ pub(super) fn change(
         let change = Change::TeamRecorded { team: team.clone(), source: source.clone(), records: Vec::new(), forgotten: Some(by.clone()) };
         recorder.record(change, Personal::default());
     }
+    leavers.void_votes(world, &mut recorder);
     Ok(recorder.done())
 }
 

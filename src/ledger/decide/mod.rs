@@ -5,11 +5,13 @@ mod directory;
 mod ending;
 pub mod explained;
 pub mod inputs;
+mod leaving;
 mod membership;
 mod operate;
 mod holding;
 mod policy;
 pub mod reconsider;
+mod signin;
 mod submit;
 mod vote;
 
@@ -144,7 +146,7 @@ pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) ->
         Command::ReportDelivery { delivery, error } => delivery::report(world, *delivery, error, recorder),
         Command::ConfirmRemovals { connector, reason } => delivery::confirm_removals(world, &envelope.actor, connector, reason, recorder),
         Command::ChangeDirectory { changes, told, source, expected_revision } => {
-            directory::change(world, &envelope.actor, (changes, told), source, *expected_revision, recorder)
+            directory::change(world, &envelope.actor, (changes, told), source, *expected_revision, recorder, ids)
         }
         Command::HoldLeavers { source, leaving, active } => directory::hold_leavers(world, &envelope.actor, source, (*leaving, *active), recorder),
         Command::ConfirmLeavers { source, reason } => directory::confirm_leavers(world, &envelope.actor, source, reason, recorder),
@@ -163,6 +165,23 @@ pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) ->
             operate::create_token(world, &envelope.actor, &wish, recorder, ids)
         }
         Command::RevokeToken { token } => operate::revoke_token(world, &envelope.actor, *token, recorder),
+        Command::SignIn { issuer, subject, sid, claim, secret_sha256, attempt_sha256, agent, lifetime, replaces } => {
+            let wish = signin::SignIn {
+                issuer,
+                subject,
+                sid: sid.as_deref(),
+                claim,
+                secret_sha256,
+                attempt_sha256,
+                agent: agent.as_deref(),
+                lifetime: *lifetime,
+                replaces: *replaces,
+            };
+            signin::sign_in(world, &envelope.actor, &wish, recorder, ids)
+        }
+        Command::RefuseSignIn { issuer, subject, person, reason } => signin::refuse(&envelope.actor, issuer, subject, person, reason, recorder),
+        Command::EndSessions { person, only, except, cause } => signin::end(world, &envelope.actor, person, (only.as_ref(), *except), *cause, recorder),
+        Command::UnlinkIdentity { issuer, person, reason } => signin::unlink(world, &envelope.actor, issuer, person, reason, recorder),
         Command::Freeze { on, reason } => operate::freeze(world, &envelope.actor, *on, reason, recorder),
         Command::RecordRefusals { counts, first_object } => {
             recorder.record(Change::Refused { counts: counts.clone(), first_object: first_object.clone() }, Personal::default());
@@ -183,7 +202,7 @@ fn told_first(first: &str, errors: u32) -> String {
 impl World<'_> {
     /// Whoever acts is active, and the token they came with is alive, now and under the head lock.
     fn check_actor(&self, actor: &Actor) -> Result<(), Refusal> {
-        let Actor::Person { id, token, service } = actor else { return Ok(()) };
+        let Actor::Person { id, token, service, .. } = actor else { return Ok(()) };
         if let Some(token) = token {
             let alive = |t: &Token| t.person == *id && t.service == *service && t.revoked_at.is_none() && t.expires_at > self.now;
             if !self.state.token(*token).is_some_and(alive) {
@@ -201,9 +220,12 @@ impl World<'_> {
         match actor {
             Actor::Operator { .. } => true,
             Actor::System { .. } => false,
-            Actor::Person { id, token, .. } => {
+            Actor::Person { id, token, bearer, .. } => {
                 let by_token = token.and_then(|t| self.state.token(t));
-                let scoped = token.is_none() || by_token.is_some_and(|t| t.scopes.contains(&Scope::Admin));
+                let scoped = match bearer {
+                    Some(bearer) => bearer.scopes.contains(&Scope::Admin),
+                    None => token.is_none() || by_token.is_some_and(|t| t.scopes.contains(&Scope::Admin)),
+                };
                 let first = by_token.is_some_and(|t| t.first_admin && t.person == *id && t.revoked_at.is_none() && t.expires_at > self.now);
                 scoped && (first || self.is_one_of(&self.snapshot.policy.set().roles().admin, id))
             }
@@ -219,6 +241,11 @@ impl World<'_> {
     /// Whether a person owns a group.
     pub(crate) fn owns(&self, person: &PersonId, group: &GroupId) -> bool {
         self.snapshot.policy.set().group(group.as_str()).is_some_and(|g| self.is_one_of(&g.owner, person))
+    }
+
+    /// Whether somebody is in the directory and has not left.
+    pub(crate) fn is_here(&self, person: &PersonId) -> bool {
+        self.snapshot.directory.person(person.as_str()).is_some_and(|p| p.is_active())
     }
 
     /// Whether one person stands above another in the chain of managers.
@@ -240,6 +267,8 @@ pub(crate) struct Intents<'a> {
     person: &'a PersonId,
     request: Option<RequestId>,
     seq: i64,
+    /// See [`Delivery::urgent`].
+    urgent: bool,
 }
 
 impl Intents<'_> {
@@ -260,6 +289,7 @@ impl Intents<'_> {
                 queued_seq: self.seq,
                 done_at: None,
                 note: None,
+                urgent: self.urgent,
             })
             .collect()
     }
@@ -268,7 +298,7 @@ impl Intents<'_> {
 /// What must be added for a grant that starts: what no other live grant of the person brings already.
 pub(crate) fn additions(world: &World<'_>, grant: &Grant, seq: i64, ids: &mut dyn IdSource) -> Vec<Delivery> {
     let new = world.brought_alone(grant);
-    Intents { world, grant: grant.id, person: &grant.person, request: grant.request, seq }.queue(DeliveryAction::Add, &new, ids)
+    Intents { world, grant: grant.id, person: &grant.person, request: grant.request, seq, urgent: false }.queue(DeliveryAction::Add, &new, ids)
 }
 
 /// What must be removed for a grant that ends: what no other live grant of the person brings (semantics.md, 21). Where the
@@ -282,8 +312,7 @@ pub(crate) fn removals(world: &World<'_>, grant: &Grant, seq: i64, ids: &mut dyn
 /// Makes the removals of an adopted grant wait, where no admin has confirmed such removals yet: the membership was not made
 /// here, and a wrong list of adoptions must not empty a target system (semantics.md, 33). Whoever left never waits.
 fn hold_first(world: &World<'_>, grant: &Grant, deliveries: &mut [Delivery]) {
-    let here_still = world.snapshot.directory.person(grant.person.as_str()).is_some_and(|p| p.is_active());
-    if grant.provenance != Provenance::Adopted || !here_still {
+    if grant.provenance != Provenance::Adopted || !world.is_here(&grant.person) {
         return;
     }
     for delivery in deliveries.iter_mut().filter(|d| d.action == DeliveryAction::Remove) {
@@ -293,8 +322,9 @@ fn hold_first(world: &World<'_>, grant: &Grant, deliveries: &mut [Delivery]) {
     }
 }
 
-/// The same without waiting for any confirmation: the holder gives it back.
+/// The same without waiting for any confirmation: the holder gives it back. Of somebody who left it goes before all others.
 pub(crate) fn removals_at_once(world: &World<'_>, grant: &Grant, seq: i64, ids: &mut dyn IdSource) -> Vec<Delivery> {
     let gone = world.brought_alone(grant);
-    Intents { world, grant: grant.id, person: &grant.person, request: grant.request, seq }.queue(DeliveryAction::Remove, &gone, ids)
+    let urgent = !world.is_here(&grant.person);
+    Intents { world, grant: grant.id, person: &grant.person, request: grant.request, seq, urgent }.queue(DeliveryAction::Remove, &gone, ids)
 }

@@ -87,7 +87,7 @@ pub(super) fn revoke_token(world: &World<'_>, actor: &Actor, id: TokenId, mut re
     if token.revoked_at.is_some() {
         return Err(Refusal::Stale { what: "the token, which was revoked already,".to_owned() });
     }
-    recorder.record(Change::TokenRevoked { token: id, person: token.person.clone() }, Personal::default());
+    recorder.record(Change::TokenRevoked { token: id, person: token.person.clone(), cause: None }, Personal::default());
     Ok(recorder.done())
 }
 

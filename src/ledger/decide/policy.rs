@@ -120,7 +120,7 @@ fn carry_over(
                 let gone = missing(&grant.entitlements, &group.entitlements, &others);
                 let come = missing(&group.entitlements, &grant.entitlements, &others);
                 of_person.insert(grant.id, group.entitlements.clone());
-                let intents = Intents { world, grant: grant.id, person: &grant.person, request: grant.request, seq: recorder.seq() };
+                let intents = Intents { world, grant: grant.id, person: &grant.person, request: grant.request, seq: recorder.seq(), urgent: false };
                 let mut deliveries = intents.queue(DeliveryAction::Remove, &gone, ids);
                 deliveries.extend(intents.queue(DeliveryAction::Add, &come, ids));
                 hold_first(world, grant, &mut deliveries);
@@ -165,7 +165,7 @@ fn bring_up_to_date(
             let after: BTreeSet<Entitlement> = new.iter().cloned().collect();
             let gone: Vec<Entitlement> = before.difference(&after).filter(|e| !others.contains(e)).cloned().collect();
             let come: Vec<Entitlement> = after.difference(&before).filter(|e| !others.contains(e)).cloned().collect();
-            let intents = Intents { world, grant: grant.id, person, request: grant.request, seq: recorder.seq() };
+            let intents = Intents { world, grant: grant.id, person, request: grant.request, seq: recorder.seq(), urgent: false };
             let mut deliveries = intents.queue(DeliveryAction::Remove, &gone, ids);
             deliveries.extend(intents.queue(DeliveryAction::Add, &come, ids));
             hold_first(world, grant, &mut deliveries);

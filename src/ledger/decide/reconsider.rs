@@ -166,6 +166,8 @@ pub fn told(cause: &Cause, snapshot: &Snapshot) -> String {
         }
         Cause::GroupGone => "the group is gone from the policy".to_owned(),
         Cause::PersonLeft => "the person has left".to_owned(),
+        Cause::FilerLeft => "who filed it has left".to_owned(),
+        Cause::VoterLeft => "who gave it has left".to_owned(),
     }
 }
 

@@ -86,13 +86,9 @@ pub(super) fn approve(
     let allowed = voters(world, request, stage_now);
     let standing = votes.iter().filter(|v| v.stage == request.stage && allowed.contains(&v.person)).count() + 1;
     let enough = standing >= usize::try_from(stage_now.need).unwrap_or(usize::MAX);
-    let stages = request.rule.as_ref().map_or(0, |r| r.stages.len());
-    let last = usize::try_from(request.stage).unwrap_or(usize::MAX) + 1 >= stages;
-    let next = (enough && !last).then(|| request.stage + 1);
-    let next_stage = next.and_then(|n| {
-        let stage = request.rule.as_ref()?.stages.get(usize::try_from(n).ok()?)?;
-        Some((n, submit::deadline(stage, world.now)))
-    });
+    let next = if enough { short_of_votes(world, request) } else { None };
+    let last = next.is_none();
+    let next_stage = next.map(|(n, stage)| (n, submit::deadline(stage, world.now)));
     let approval = Approval { request: id, person: person.clone(), stage: request.stage, at: world.now, seq: recorder.seq() };
     recorder.record(
         Change::ApprovalGiven { approval, person: request.person.clone(), group: request.group.clone(), next_stage },
@@ -108,6 +104,20 @@ pub(super) fn approve(
         return Ok(recorder.answer(Answer::RequestChanged { request: changed }));
     }
     last_vote(world, request, recorder, ids)
+}
+
+/// The first stage, the present one aside, that has too few votes of people who may vote there today: the next one, or one
+/// that was passed by the vote of somebody who has moved on since (security.md, 1.7).
+fn short_of_votes<'a>(world: &World<'_>, request: &'a Request) -> Option<(u32, &'a Stage)> {
+    let stages = request.rule.as_ref().map_or(&[][..], |r| r.stages.as_slice());
+    (0..).zip(stages).filter(|(index, _)| *index != request.stage).find(|(index, stage)| {
+        // Whoever voted after an escalation was asked then: the deadline that had passed is not asked again.
+        let asked = Stage { from: stage.from.iter().chain(&stage.escalate).cloned().collect(), escalate: Vec::new(), ..Stage::clone(stage) };
+        let votes: Vec<&Approval> = world.state.approvals(request.id).iter().filter(|v| v.stage == *index).collect();
+        let may = if votes.is_empty() { Default::default() } else { voters(world, request, &asked) };
+        let counted = votes.iter().filter(|v| may.contains(&v.person)).count();
+        counted < usize::try_from(stage.need).unwrap_or(usize::MAX)
+    })
 }
 
 /// At the last vote today's facts, guardrails and conflicts decide, the stricter answer wins, and the group must still
@@ -183,7 +193,7 @@ pub(super) fn withdraw(world: &World<'_>, actor: &Actor, id: RequestId, mut reco
         return Err(not_allowed("only the requester, or who filed it, can take a request back"));
     }
     let request = open(world, id)?;
-    let change = Change::RequestWithdrawn { request: id, person: request.person.clone(), group: request.group.clone() };
+    let change = Change::RequestWithdrawn { request: id, person: request.person.clone(), group: request.group.clone(), cause: None };
     let withdrawn = ended(request, RequestStatus::Withdrawn, world, &recorder);
     recorder.record(change, Personal { reason: Some("taken back by the requester".to_owned()), ..Personal::default() });
     Ok(recorder.answer(Answer::RequestChanged { request: withdrawn }))

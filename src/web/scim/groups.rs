@@ -25,9 +25,9 @@ use crate::{
 };
 
 /// Members of each team, as this source says: made by one look at everybody.
-type Members<'d> = BTreeMap<&'d TeamId, Vec<&'d PersonRecord>>;
+pub(super) type Members<'d> = BTreeMap<&'d TeamId, Vec<&'d PersonRecord>>;
 
-fn members<'d>(client: &'d Client, directory: &'d Directory, only: Option<&TeamId>) -> Members<'d> {
+pub(super) fn members<'d>(client: &'d Client, directory: &'d Directory, only: Option<&TeamId>) -> Members<'d> {
     let mut found: Members<'d> = BTreeMap::new();
     for record in directory.records().people_of(&client.source) {
         for team in record.person.teams.iter().filter(|t| only.is_none_or(|o| o == *t)) {
@@ -46,7 +46,7 @@ fn below<'d>(client: &'d Client, directory: &'d Directory, id: &'d TeamId) -> im
 }
 
 /// The resource of a team.
-fn shown<'d>(client: &'d Client, directory: &'d Directory, record: &'d TeamRecord, members: &Members<'d>) -> Object {
+pub(super) fn shown<'d>(client: &'d Client, directory: &'d Directory, record: &'d TeamRecord, members: &Members<'d>) -> Object {
     let id = record.id();
     let person = |r: &&PersonRecord| json!({ "value": r.id(), "$ref": client.location("Users", r.id().as_str()), "type": "User" });
     let team = |t: &TeamRecord| json!({ "value": t.id(), "$ref": client.location("Groups", t.id().as_str()), "type": "Group" });
@@ -64,17 +64,22 @@ fn shown<'d>(client: &'d Client, directory: &'d Directory, record: &'d TeamRecor
     resource
 }
 
+/// Which groups, in order of their ids.
+pub(super) fn found<'d>(client: &'d Client, directory: &'d Directory, asked: &Asked, kind: &ResourceType) -> Result<Vec<&'d TeamRecord>, ScimError> {
+    let all = directory.records().teams_of(&client.source);
+    let Some(wanted) = asked.filter(kind)? else { return Ok(all.collect()) };
+    // Members are gathered only for a filter that may read them.
+    let with = if filter::reads_given(&wanted) { Members::new() } else { members(client, directory, None) };
+    Ok(all.filter(|r| filter::holds(&wanted, &shown(client, directory, r, &with), kind)).collect())
+}
+
 fn page(client: &Client, asked: &Asked) -> Result<HttpResponse, ScimError> {
     let (kind, snapshot) = (schema::groups(), client.snapshot());
     let directory = &snapshot.directory;
-    let wanted = asked.filter(&kind)?;
-    let all = directory.records().teams_of(&client.source);
-    let with = match asked.wanted()?.shows("members") || wanted.is_some() {
-        true => members(client, directory, None),
-        false => Members::new(),
-    };
-    let fits = |r: &&TeamRecord| wanted.as_ref().is_none_or(|f| filter::holds(f, &shown(client, directory, r, &with), &kind));
-    asked.page(&kind, all.filter(fits).collect(), |r| shown(client, directory, r, &with))
+    let all = found(client, directory, asked, &kind)?;
+    // Also when they are not shown: the version tells of them.
+    let with = members(client, directory, None);
+    asked.page(&kind, all, |r| shown(client, directory, r, &with))
 }
 
 /// A page of groups.

@@ -69,11 +69,11 @@ impl Asked {
         self.filter.as_deref().filter(|f| !f.trim().is_empty()).map(|f| filter::parse(f, kind)).transpose()
     }
 
-    fn order(&self, kind: &ResourceType) -> Result<Option<(AttrPath, bool)>, ScimError> {
+    fn order(&self, kinds: &[&ResourceType]) -> Result<Option<(AttrPath, bool)>, ScimError> {
         let Some(by) = self.sort_by.as_deref().filter(|b| !b.is_empty()) else { return Ok(None) };
         let unknown = || ScimError::new(400, Some("invalidPath"), format!("cannot sort by `{}`", by.escape_debug()));
         let Ok(PatchPath::Attr(path)) = by.parse::<PatchPath>() else { return Err(unknown()) };
-        kind.place(path.uri.as_deref(), &path.name, path.sub_attr.as_deref()).ok_or_else(unknown)?;
+        kinds.iter().find_map(|k| k.place(path.uri.as_deref(), &path.name, path.sub_attr.as_deref())).ok_or_else(unknown)?;
         let descending = self.sort_order.as_deref().is_some_and(|o| o.eq_ignore_ascii_case("descending"));
         Ok(Some((path, descending)))
     }
@@ -82,22 +82,27 @@ impl Asked {
         text.filter(|t| !t.is_empty()).map_or(Ok(otherwise), |t| t.parse().map_err(|_| ScimError::invalid_value(format!("`{name}` must be a whole number"))))
     }
 
-    /// The page: `all` in the usual order, `render` makes a resource of one.
+    /// The page of resources of one kind: `all` in the usual order, `render` makes a resource of one.
     pub fn page<T>(&self, kind: &ResourceType, all: Vec<T>, render: impl Fn(&T) -> Object) -> Result<HttpResponse, ScimError> {
+        self.mixed_page(&[kind], all, |t| (kind, render(t)))
+    }
+
+    /// The same of several kinds.
+    pub fn mixed_page<'k, T>(&self, kinds: &[&ResourceType], all: Vec<T>, render: impl Fn(&T) -> (&'k ResourceType, Object)) -> Result<HttpResponse, ScimError> {
         let wanted = self.wanted()?;
         let start = usize::try_from(Self::number("startIndex", self.start_index.as_deref(), 1)?.max(1)).unwrap_or(1);
         let most = i64::try_from(MOST).unwrap_or(i64::MAX);
         let count = usize::try_from(Self::number("count", self.count.as_deref(), i64::try_from(PAGE).unwrap_or(100))?.clamp(0, most)).unwrap_or(PAGE);
         let total = all.len();
-        let page: Vec<Object> = match self.order(kind)? {
+        let page: Vec<(&ResourceType, Object)> = match self.order(kinds)? {
             None => all.iter().skip(start - 1).take(count).map(&render).collect(),
             Some((path, descending)) => {
-                let mut keyed: Vec<(Option<Value>, Object)> = all.iter().map(&render).map(|r| (key(&r, &path, kind), r)).collect();
+                let mut keyed: Vec<_> = all.iter().map(&render).map(|(kind, r)| (key(&r, &path, kind), (kind, r))).collect();
                 keyed.sort_by(|a, b| compare(a.0.as_ref(), b.0.as_ref(), descending));
                 keyed.into_iter().map(|(_, r)| r).skip(start - 1).take(count).collect()
             }
         };
-        let shown: Vec<Object> = page.into_iter().map(|r| finished(r, &wanted, kind).0).collect();
+        let shown: Vec<Object> = page.into_iter().map(|(kind, r)| finished(r, &wanted, kind).0).collect();
         Ok(HttpResponse::Ok().content_type("application/scim+json").json(json!({
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
             "totalResults": total,

@@ -76,7 +76,12 @@ pub fn facts(given: &Object, id: &PersonId, before: Option<&PersonRecord>, direc
         title: text(given, "title").map(str::to_owned),
         attributes: Default::default(),
         accounts: Default::default(),
-        status: if given.get("active") == Some(&Value::Bool(false)) { PersonStatus::Left } else { PersonStatus::Active },
+        // Without a word on it, it stays as it was: taking the attribute away brings nobody back.
+        status: match given.get("active") {
+            Some(Value::Bool(false)) => PersonStatus::Left,
+            Some(_) => PersonStatus::Active,
+            None => before.map_or(PersonStatus::Active, |b| b.person.status),
+        },
     };
     if let Some(enterprise) = extension(given, ENTERPRISE) {
         for (from, to) in FOR_POLICIES {
@@ -87,14 +92,9 @@ pub fn facts(given: &Object, id: &PersonId, before: Option<&PersonRecord>, direc
     }
     for (key, value) in extension(given, BANDPASS).into_iter().flatten() {
         if key == "accounts" {
-            for account in value.as_array().into_iter().flatten().filter_map(Value::as_object) {
-                let (Some(account), Some(connector)) = (text(account, "value"), text(account, "type")) else {
-                    return Err(ScimError::invalid_value("an account needs a `value` and a `type`, which is the connector's name"));
-                };
+            for (connector, account) in value.as_object().into_iter().flatten() {
                 let connector = ConnectorName::parse(connector).map_err(|e| ScimError::invalid_value(e.to_string()))?;
-                if person.accounts.insert(connector.clone(), account.to_owned()).is_some() {
-                    return Err(ScimError::invalid_value(format!("two accounts in `{connector}`; a person has one in each target system")));
-                }
+                person.accounts.extend(account.as_str().map(|a| (connector, a.to_owned())));
             }
         } else if let Some(kind) = declared.get(key) {
             person.attributes.insert(key.clone(), attribute(*kind, value)?);
@@ -136,7 +136,6 @@ pub fn shown(client: &Client, directory: &Directory, record: &PersonRecord) -> O
     schemas.extend([ENTERPRISE, BANDPASS].into_iter().filter(|urn| resource.contains_key(*urn)).map(|urn| json!(urn)));
     resource.insert("schemas".to_owned(), Value::Array(schemas));
     resource.insert("id".to_owned(), record.id().as_str().into());
-    resource.insert("active".to_owned(), record.is_active().into());
     if let Some(manager) = resource.get_mut(ENTERPRISE).and_then(|e| e.get_mut("manager")).and_then(Value::as_object_mut)
         && let Some(id) = record.person.manager.as_ref().map(PersonId::as_str)
     {

@@ -342,11 +342,11 @@ pub fn users(connectors: &BTreeSet<ConnectorName>, declared: &AttributeTypes) ->
         ],
     };
     let mut own = Vec::new();
-    if !connectors.is_empty() {
-        let parts = vec![text("value", "The account's name.").exact(), text("type", "The connector.").exact().one_of(connectors)];
-        own.push(Attribute::new("accounts", Kind::Complex(parts), "Accounts in target systems, one a connector.").many());
-    }
     let is_name = |n: &str| n.starts_with(|c: char| c.is_ascii_alphabetic()) && n.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    let accounts: Vec<Attribute> = connectors.iter().filter(|c| is_name(c.as_str())).map(|c| text(c.as_str(), "The account there.").exact()).collect();
+    if !accounts.is_empty() {
+        own.push(Attribute::new("accounts", Kind::Complex(accounts), "Accounts in target systems, by connector."));
+    }
     for (name, kind) in declared.iter().filter(|(name, _)| is_name(name) && *name != "accounts") {
         let (kind, many) = kind_of(*kind);
         let attribute = Attribute::new(name, kind, "Declared in `attributes.toml`.").exact();

@@ -25,13 +25,6 @@ impl Wanted {
         Ok(wanted)
     }
 
-    /// Whether an attribute of the resource itself is shown at all: what costs to make need not be made.
-    pub fn shows(&self, name: &str) -> bool {
-        let name = name.to_lowercase();
-        let under = |p: &String| *p == name || p.starts_with(&format!("{name}.")) || p.ends_with(&format!(":{name}"));
-        if self.only.is_empty() { !self.without.iter().any(|p| *p == name || p.ends_with(&format!(":{name}"))) } else { self.only.iter().any(under) }
-    }
-
     /// The part that is shown.
     pub fn of(&self, resource: Object, kind: &ResourceType) -> Object {
         if self.only.is_empty() && self.without.is_empty() {

@@ -20,7 +20,7 @@ use crate::{
     ledger::{Snapshot, fresh_id},
 };
 
-fn kind(client: &Client) -> ResourceType {
+pub(super) fn kind(client: &Client) -> ResourceType {
     schema::users(&client.connectors(), &client.attributes())
 }
 
@@ -29,7 +29,7 @@ fn record<'d>(client: &Client, directory: &'d Directory, id: &str) -> Result<&'d
 }
 
 /// Which users, in order of their ids.
-fn found<'d>(client: &'d Client, directory: &'d Directory, asked: &Asked, kind: &ResourceType) -> Result<Vec<&'d PersonRecord>, ScimError> {
+pub(super) fn found<'d>(client: &'d Client, directory: &'d Directory, asked: &Asked, kind: &ResourceType) -> Result<Vec<&'d PersonRecord>, ScimError> {
     let records = directory.records();
     let Some(wanted) = asked.filter(kind)? else { return Ok(records.people_of(&client.source).collect()) };
     let exactly = |id: Option<&str>| id.and_then(|id| records.person(&client.source, id)).filter(|r| !r.gone).into_iter().collect();
