@@ -90,6 +90,7 @@ pub fn around(envelope: &Envelope, snapshot: &Snapshot, state: &State, into: &mu
                 around_filing(snapshot, &grant.person, &grant.group, into);
             }
         }
+        Command::Birthright { person, group } => around_filing(snapshot, person, group, into),
         Command::Renew { grant, .. } => {
             actor();
             if let Some(grant) = state.grant(*grant) {
@@ -156,6 +157,7 @@ pub fn may_remove(command: &Command) -> bool {
             | Command::CreateToken { .. }
             | Command::RevokeToken { .. }
             | Command::Adopt { .. }
+            | Command::Birthright { .. }
     )
 }
 

@@ -7,6 +7,7 @@ mod support;
 
 mod adopt;
 mod architecture;
+mod birthright;
 mod effect;
 mod audit_filters;
 mod bad_input;
