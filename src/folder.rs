@@ -29,10 +29,15 @@ impl Tally {
         }
         self.total += bytes;
         self.files += 1;
-        if self.total > MAX_TOTAL || self.files > MAX_FILES {
+        if self.is_full() {
             return Err(format!("the folder holds more than {MAX_FILES} files or {MAX_TOTAL} bytes"));
         }
         Ok(())
+    }
+
+    /// Whether a bound on the whole folder is passed.
+    fn is_full(&self) -> bool {
+        self.total > MAX_TOTAL || self.files > MAX_FILES
     }
 }
 
@@ -46,56 +51,137 @@ pub fn too_deep(path: &str) -> String {
     format!("`{path}` lies deeper than {MAX_DEPTH} folders")
 }
 
-/// Reads every file below `folder` whose name ends so: path with `/`, and bytes. Names that begin with a dot are left out.
+/// A file or folder that is not read, and why: a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Path with `/` below the folder that was asked for; empty for that folder itself.
+    pub path: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What a look into a folder gives.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Looked {
+    /// Path with `/`, and bytes.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// What stays unread; whoever wants all of the folder has nothing as long as this is not empty.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// Reads every file below `folder` whose name ends so. Names that begin with a dot are left out.
 ///
 /// # Errors
 /// A sentence that names the file: not readable, a symbolic link, too large, too many, too deep.
 pub fn read(folder: &Path, endings: &[&str]) -> Result<BTreeMap<String, Vec<u8>>, String> {
-    let mut files = BTreeMap::new();
-    let mut tally = Tally::default();
-    if folder.is_file() {
-        let name = folder.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-        let size = fs::metadata(folder).map_err(|e| format!("cannot read `{}`: {e}", folder.display()))?.len();
-        if size > MAX_FILE {
-            return Err(format!("`{name}` has {size} bytes; at most {MAX_FILE} are read"));
-        }
-        files.insert(name, fs::read(folder).map_err(|e| format!("cannot read `{}`: {e}", folder.display()))?);
-        return Ok(files);
+    let looked = look(folder, endings);
+    match looked.unreadable.as_slice() {
+        [] => Ok(looked.files),
+        [only] => Err(only.why.clone()),
+        [first, more @ ..] => Err(format!("{}; and {} more that cannot be read", first.why, more.len())),
     }
-    walk(folder, "", 0, endings, &mut files, &mut tally)?;
-    Ok(files)
 }
 
-fn walk(folder: &Path, below: &str, depth: usize, endings: &[&str], files: &mut BTreeMap<String, Vec<u8>>, tally: &mut Tally) -> Result<(), String> {
-    if depth > MAX_DEPTH {
-        return Err(too_deep(below));
+/// As [`read`], but goes on behind what cannot be read, so that everything that is wrong can be told at once.
+pub fn look(folder: &Path, endings: &[&str]) -> Looked {
+    let mut looking = Looking { endings, tally: Tally::default(), looked: Looked::default() };
+    if folder.is_file() {
+        let name = folder.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        match fs::metadata(folder) {
+            Ok(found) => looking.take(folder, name, found.len()),
+            Err(error) => looking.tell(&name, cannot_read(folder, &error)),
+        }
+    } else {
+        looking.walk(folder, "", 0);
     }
-    let told = |path: &Path, e: std::io::Error| format!("cannot read `{}`: {e}", path.display());
-    for entry in fs::read_dir(folder).map_err(|e| told(folder, e))? {
-        let entry = entry.map_err(|e| told(folder, e))?;
-        let Ok(name) = entry.file_name().into_string() else { return Err(format!("a file name below `{below}/` is not UTF-8")) };
-        if name.starts_with('.') {
-            continue;
-        }
-        let path = if below.is_empty() { name } else { format!("{below}/{name}") };
-        let kind = entry.metadata().map_err(|e| told(&entry.path(), e))?;
-        if kind.is_symlink() {
-            return Err(is_a_link(&path));
-        }
-        if kind.is_dir() {
-            walk(&entry.path(), &path, depth + 1, endings, files, tally)?;
-            continue;
-        }
-        if !endings.iter().any(|e| path.ends_with(e)) {
-            continue;
-        }
-        tally.admit(&path, kind.len())?;
-        files.insert(path, fs::read(entry.path()).map_err(|e| told(&entry.path(), e))?);
+    looking.looked
+}
+
+fn cannot_read(path: &Path, error: &std::io::Error) -> String {
+    format!("cannot read `{}`: {error}", path.display())
+}
+
+struct Looking<'a> {
+    endings: &'a [&'a str],
+    tally: Tally,
+    looked: Looked,
+}
+
+impl Looking<'_> {
+    fn tell(&mut self, path: &str, why: String) {
+        self.looked.unreadable.push(Unreadable { path: path.to_owned(), why });
     }
-    Ok(())
+
+    fn take(&mut self, file: &Path, path: String, bytes: u64) {
+        if let Err(why) = self.tally.admit(&path, bytes) {
+            return self.tell(&path, why);
+        }
+        match fs::read(file) {
+            Ok(bytes) => drop(self.looked.files.insert(path, bytes)),
+            Err(error) => self.tell(&path, cannot_read(file, &error)),
+        }
+    }
+
+    fn walk(&mut self, folder: &Path, below: &str, depth: usize) {
+        if depth > MAX_DEPTH {
+            return self.tell(below, too_deep(below));
+        }
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) => return self.tell(below, cannot_read(folder, &error)),
+        };
+        for entry in entries {
+            // Past a bound on the whole folder every further file would say the same.
+            if self.tally.is_full() {
+                return;
+            }
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => return self.tell(below, cannot_read(folder, &error)),
+            };
+            let Ok(name) = entry.file_name().into_string() else {
+                self.tell(below, format!("a file name below `{below}/` is not UTF-8"));
+                continue;
+            };
+            if name.starts_with('.') {
+                continue;
+            }
+            let path = if below.is_empty() { name } else { format!("{below}/{name}") };
+            match entry.metadata() {
+                Err(error) => self.tell(&path, cannot_read(&entry.path(), &error)),
+                Ok(kind) if kind.is_symlink() => self.tell(&path, is_a_link(&path)),
+                Ok(kind) if kind.is_dir() => self.walk(&entry.path(), &path, depth + 1),
+                Ok(kind) if self.endings.iter().any(|e| path.ends_with(e)) => self.take(&entry.path(), path, kind.len()),
+                Ok(_) => {}
+            }
+        }
+    }
 }
 
 /// What a policy folder's files end with.
 pub const POLICY_ENDINGS: &[&str] = &[".toml", ".cedar"];
 /// What files of people end with.
 pub const PEOPLE_ENDINGS: &[&str] = &[".toml", ".csv", ".yaml", ".yml"];
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_look_tells_everything_that_cannot_be_read_and_reads_the_rest() {
+        let folder = std::env::temp_dir().join(format!("bandpass_folder_{}", std::process::id()));
+        fs::create_dir_all(folder.join("groups")).unwrap();
+        fs::write(folder.join("groups/good.toml"), "title = \"Good\"").unwrap();
+        fs::write(folder.join("groups/huge.toml"), vec![b'#'; 5_000_000]).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", folder.join("groups/link.toml")).unwrap();
+        let looked = look(&folder, POLICY_ENDINGS);
+        assert_eq!(looked.files.keys().collect::<Vec<_>>(), ["groups/good.toml"]);
+        let mut unread: Vec<&str> = looked.unreadable.iter().map(|u| u.path.as_str()).collect();
+        unread.sort_unstable();
+        assert_eq!(unread, ["groups/huge.toml", "groups/link.toml"]);
+        // Whoever wants all of it has nothing, and is told that there is more than one.
+        assert!(read(&folder, POLICY_ENDINGS).unwrap_err().ends_with("and 1 more that cannot be read"));
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use super::{Context, Done, Format, Outcome};
 use crate::{
     directory::{Directory, plan},
-    domain::problem::Severity,
+    domain::problem::{Problem, Severity},
     folder,
     ledger::snapshot::known,
     policy::{self, Checked, PolicyFiles, PolicySet, fixture, formats, render, scaffold},
@@ -84,22 +84,38 @@ pub(super) fn people(context: &Context) -> Result<Directory, String> {
     Ok(plan::apply(&Directory::default(), &plan::plan(&Directory::default(), &source).changes, 1))
 }
 
-pub(super) fn read(context: &Context, given: Option<PathBuf>) -> Result<PolicyFiles, String> {
-    let path = given.unwrap_or_else(|| PathBuf::from(&context.settings.policy.source));
-    folder::read(&path, folder::POLICY_ENDINGS)
+fn place(context: &Context, given: Option<PathBuf>) -> PathBuf {
+    given.unwrap_or_else(|| PathBuf::from(&context.settings.policy.source))
 }
 
-fn checked(context: &Context, folder: Option<PathBuf>, directory: &Directory) -> Result<(Checked, usize), String> {
-    let files = read(context, folder)?;
+pub(super) fn read(context: &Context, given: Option<PathBuf>) -> Result<PolicyFiles, String> {
+    folder::read(&place(context, given), folder::POLICY_ENDINGS)
+}
+
+/// Checks a folder, and answers how many files it has. A file that cannot be read (a link, a hundred megabytes) is a problem like
+/// any other: the rest is checked all the same, and what names something in it may be told as unknown.
+fn checked(context: &Context, given: Option<PathBuf>, directory: &Directory) -> (Checked, usize) {
+    let looked = folder::look(&place(context, given), folder::POLICY_ENDINGS);
+    let mut unread: Vec<Problem> =
+        looked.unreadable.into_iter().map(|u| policy::codes::of_file(&u.path, "BP058", u.why, None)).collect();
+    if looked.files.is_empty() && !unread.is_empty() {
+        return (Checked { set: None, problems: unread }, 0);
+    }
+    let files = looked.files;
     let mut checked = policy::check(&files, &known(directory, &context.settings.connectors()), &context.settings.policy.timezone);
     if let Some(set) = &checked.set {
         checked.problems.extend(fixture::read(&files, set).1);
     }
-    Ok((checked, files.len()))
+    if !unread.is_empty() {
+        checked.set = None;
+        unread.append(&mut checked.problems);
+        checked.problems = unread;
+    }
+    (checked, files.len())
 }
 
 pub(super) fn usable(context: &Context, folder: Option<PathBuf>, directory: &Directory) -> Result<Arc<PolicySet>, String> {
-    let (checked, _) = checked(context, folder, directory)?;
+    let (checked, _) = checked(context, folder, directory);
     checked.set.ok_or_else(|| {
         let errors: Vec<String> = checked.problems.iter().filter(|p| p.severity == Severity::Error).map(render::text).collect();
         errors.join("\n\n")
@@ -143,11 +159,7 @@ pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
             if !path.exists() {
                 return Err(format!("there is no folder `{shown}`"));
             }
-            // A folder that cannot be read is a problem like any other: a link, or a file of a hundred megabytes.
-            let (checked, files) = match checked(context, folder, &directory) {
-                Ok(checked) => checked,
-                Err(message) => (Checked { set: None, problems: vec![policy::codes::of_file("", "BP058", message, None)] }, 0),
-            };
+            let (checked, files) = checked(context, folder, &directory);
             let value = serde_json::json!({ "problems": formats::json(&checked.problems), "revision": checked.set.as_ref().map(|s| s.revision()) });
             match context.format {
                 Format::Github => super::say(&formats::github(&shown, &checked.problems)),

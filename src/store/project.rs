@@ -6,6 +6,7 @@ use diesel::{
     prelude::*,
     result::Error as DieselError,
     sql_types::Text,
+    upsert::excluded,
 };
 use serde::Serialize;
 
@@ -22,6 +23,9 @@ diesel::define_sql_function! {
     /// Writes the projected rows of a batch (`migrations/postgres/0002_project_a_batch`): JSON arrays of rows, keyed by column.
     fn ledger_project(filed: Text, votes: Text, started: Text, queued: Text, reported: Text) -> BigInt;
 }
+
+/// People written by one statement on PostgreSQL; four values each, and a statement has room for 65,535.
+const PEOPLE_A_STATEMENT: usize = 2000;
 
 /// What is written together: rows that begin, and what became of deliveries.
 #[derive(Default)]
@@ -127,6 +131,8 @@ pub(super) struct Steps<'a> {
     then: Vec<(Together, Vec<&'a RowChange>)>,
     /// What people are to be told.
     told: Vec<NoticeRow>,
+    /// People as the batch leaves them, by id: an import puts thousands, and nothing else of a batch touches their rows.
+    people: BTreeMap<String, PersonRow>,
 }
 
 impl<'a> Steps<'a> {
@@ -150,6 +156,11 @@ impl<'a> Steps<'a> {
                     together.reported.insert(row.id.clone(), row);
                 }
                 RowChange::NoticeQueued(notice) => steps.told.push(notice.into()),
+                RowChange::PersonPut { id, status, person, seq } => {
+                    let word = if *status == PersonStatus::Active { "active" } else { "left" };
+                    let data = person.as_ref().and_then(|p| serde_json::to_string(p).ok());
+                    steps.people.insert(id.to_string(), PersonRow { id: id.to_string(), data, status: word.to_owned(), seq: *seq });
+                }
                 other => updates.push(other),
             }
         }
@@ -176,7 +187,25 @@ impl<'a> Steps<'a> {
         if !self.told.is_empty() {
             on!(db, c => diesel::insert_into(notices::table).values(&self.told).execute(c))?;
         }
-        Ok(())
+        put_people(db, self.people.values().collect())
+    }
+}
+
+/// Writes people: row by row with a cached statement on SQLite, many a statement on PostgreSQL, where each is a round trip.
+fn put_people(db: &mut Db, rows: Vec<&PersonRow>) -> Result<(), DieselError> {
+    match db {
+        Db::Sqlite(c) => rows.into_iter().try_for_each(|row| {
+            diesel::insert_into(people::table).values(row).on_conflict(people::id).do_update().set(row).execute(&mut **c).map(drop)
+        }),
+        Db::Postgres(c) => rows.chunks(PEOPLE_A_STATEMENT).try_for_each(|chunk| {
+            diesel::insert_into(people::table)
+                .values(chunk.to_vec())
+                .on_conflict(people::id)
+                .do_update()
+                .set((people::data.eq(excluded(people::data)), people::status.eq(excluded(people::status)), people::seq.eq(excluded(people::seq))))
+                .execute(&mut **c)
+                .map(drop)
+        }),
     }
 }
 
@@ -274,12 +303,6 @@ fn update(db: &mut Db, change: &RowChange) -> Result<(), DieselError> {
                 .execute(c))
             .map(drop)
         }
-        RowChange::PersonPut { id, status, person, seq } => {
-            let word = if *status == PersonStatus::Active { "active" } else { "left" };
-            let data = person.as_ref().and_then(|p| serde_json::to_string(p).ok());
-            let row = PersonRow { id: id.to_string(), data, status: word.to_owned(), seq: *seq };
-            on!(db, c => diesel::insert_into(people::table).values(&row).on_conflict(people::id).do_update().set(&row).execute(c)).map(drop)
-        }
         RowChange::TeamPut { team, seq } => {
             let data = serde_json::to_string(team).map_err(|e| DieselError::SerializationError(Box::new(e)))?;
             let row = TeamRow { id: team.id.to_string(), data, seq: *seq };
@@ -337,6 +360,7 @@ fn update(db: &mut Db, change: &RowChange) -> Result<(), DieselError> {
         | RowChange::GrantStarted(_)
         | RowChange::DeliveryQueued { .. }
         | RowChange::NoticeQueued(_)
+        | RowChange::PersonPut { .. }
         | RowChange::DeliveryReported { .. } => Ok(()),
     }
 }
