@@ -55,7 +55,7 @@ impl Engine {
                         decision.effect = Effect::Grant;
                         decision.rule = Some(rule.name.clone());
                         decision.max = Some(rule.max);
-                        let text = format!("gives it without asking, {}", words::as_long_as(&self.names, rule, Some(subject)));
+                        let text = format!("gives it without asking, {}", words::as_long_as(&self.names, rule, Some(subject), words::Voice::You));
                         decision.reasons.push(Reason { kind: ReasonKind::RuleDecides, rule: Some(rule.name.clone()), text });
                     }
                     return decision;

@@ -40,8 +40,18 @@ pub(super) fn you_are(names: &Names, word: &Who) -> String {
     }
 }
 
+/// Whom a sentence speaks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Voice {
+    /// "you are in team Engineering"
+    You,
+    /// "they are in team Engineering"
+    They,
+}
+
 /// How long a birthright goes on: "as long as you are in team Engineering", by the word of its rule that means the person.
-pub fn as_long_as(names: &Names, rule: &Rule, subject: Option<Subject<'_>>) -> String {
+pub fn as_long_as(names: &Names, rule: &Rule, subject: Option<Subject<'_>>, voice: Voice) -> String {
+    let (they, them) = if voice == Voice::You { ("you", "you") } else { ("they", "them") };
     let means = |word: &&Who| match (word, subject) {
         (Who::Everyone, _) => true,
         (Who::Team(team), Some(s)) => s.teams.contains(team),
@@ -51,14 +61,14 @@ pub fn as_long_as(names: &Names, rule: &Rule, subject: Option<Subject<'_>>) -> S
     };
     let group = || rule.who.iter().find(|w| matches!(w, Who::Group(_)));
     let told = match rule.who.iter().find(means).or_else(group).or(rule.who.first()) {
-        Some(Who::Team(id)) => format!("as long as you are in team {}", names.team(id.as_str())),
-        Some(Who::Group(id)) => format!("as long as you hold {}", names.group(id.as_str())),
-        Some(Who::Person(_)) => "as long as its rule names you".to_owned(),
-        _ => "as long as you work here".to_owned(),
+        Some(Who::Team(id)) => format!("as long as {they} are in team {}", names.team(id.as_str())),
+        Some(Who::Group(id)) => format!("as long as {they} hold {}", names.group(id.as_str())),
+        Some(Who::Person(_)) => format!("as long as its rule names {them}"),
+        _ => format!("as long as {they} work here"),
     };
     match &rule.when {
         None => told,
-        Some(_) => format!("{told} and what its rule wants holds for you"),
+        Some(_) => format!("{told} and what its rule wants holds for {them}"),
     }
 }
 

@@ -23,16 +23,18 @@ use crate::{
     store::change::BlockCause,
 };
 
-/// Why a birthright is held: "as long as you are in team Engineering".
-pub fn because(snapshot: &Snapshot, grant: &Grant) -> String {
+pub use crate::policy::words::Voice;
+
+/// How long a birthright goes on: "as long as you are in team Engineering".
+pub fn because(snapshot: &Snapshot, grant: &Grant, voice: Voice) -> String {
     let rule = snapshot.policy.set().group(grant.group.as_str()).and_then(|g| g.rules.iter().find(|r| r.name == grant.rule));
     let subject = snapshot.directory.subject(grant.person.as_str());
-    rule.map_or_else(|| format!("as long as the rule \"{}\" holds", grant.rule), |rule| words::as_long_as(snapshot.policy.names(), rule, subject))
+    rule.map_or_else(|| format!("as long as the rule \"{}\" holds", grant.rule), |rule| words::as_long_as(snapshot.policy.names(), rule, subject, voice))
 }
 
 /// The refusal of a wish about a birthright that stands: there is nothing to ask for and nothing to give back.
-pub(super) fn stands(world: &World<'_>, grant: &Grant) -> Refusal {
-    Refusal::HeldByBirthright { group: grant.group.clone(), because: because(world.snapshot, grant) }
+pub(crate) fn stands(world: &World<'_>, grant: &Grant) -> Refusal {
+    Refusal::HeldByBirthright { group: grant.group.clone(), because: because(world.snapshot, grant, Voice::You) }
 }
 
 /// Begins it, or lets a live grant go on as it. Nothing happens where it is held already, where somebody took it away, or

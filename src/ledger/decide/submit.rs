@@ -60,7 +60,8 @@ pub(crate) fn file(world: &World<'_>, actor: &Actor, filing: &Filing<'_>) -> Res
     if let Some(pending) = world.state.pending(person, group) {
         return Err(Refusal::AlreadyPending { request: pending.id });
     }
-    if let Some(live) = world.state.live_grant(person, group).filter(|g| g.is_standing_birthright()) {
+    // A preview tells it beside the decision.
+    if let Some(live) = world.state.live_grant(person, group).filter(|g| g.is_standing_birthright() && filing.told == Told::Recorded) {
         return Err(birthright::stands(world, live));
     }
     if world.filed_last_hour >= world.limits.requests_per_hour {
