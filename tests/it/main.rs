@@ -7,6 +7,7 @@ mod support;
 
 mod adopt;
 mod architecture;
+mod birthright;
 mod canary;
 mod effect;
 mod audit_filters;
