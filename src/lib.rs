@@ -127,6 +127,7 @@ pub mod folder;
 pub mod git;
 pub mod jobs;
 pub mod ledger;
+pub mod outgoing;
 pub mod policy;
 mod sample;
 pub mod settings;

@@ -1,11 +1,15 @@
 //! Configuration: `config/default.toml` (built in), a file over it, the environment over both.
 
-use std::{collections::BTreeSet, fmt, path::{Path, PathBuf}};
+use std::{collections::{BTreeMap, BTreeSet}, fmt, path::{Path, PathBuf}};
 
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::domain::{duration::Duration, id::{ConnectorName, PersonId}};
+use crate::{directory::merge::Precedence, domain::{duration::Duration, id::{ConnectorName, PersonId}}};
+
+pub mod issuer;
+
+pub use issuer::Issuer;
 
 /// The defaults with their documentation; what `config/default.toml` says.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -91,6 +95,20 @@ pub struct Policy {
 pub struct DirectorySettings {
     pub source: String,
     pub max_leave_share: f64,
+    pub leave_window: Duration,
+    pub precedence: Vec<String>,
+    pub precedence_of: BTreeMap<String, Vec<String>>,
+    pub scim_person_id: Vec<String>,
+}
+
+impl DirectorySettings {
+    /// Whose word counts before whose.
+    ///
+    /// # Errors
+    /// A sentence that names the key.
+    pub fn precedence(&self) -> Result<Precedence, String> {
+        Precedence::new(self.precedence.clone(), self.precedence_of.clone()).map_err(|e| format!("`directory.precedence_of`: {e}"))
+    }
 }
 
 /// How people sign in.
@@ -99,7 +117,7 @@ pub struct DirectorySettings {
 pub enum SigninMode {
     /// Choose a person on a page; loopback only.
     Development,
-    /// OpenID Connect; comes with a later version.
+    /// OpenID Connect, with the issuers of `[[signin.issuer]]`.
     Oidc,
 }
 
@@ -111,6 +129,9 @@ pub struct Signin {
     pub mode: SigninMode,
     pub development_real_targets: bool,
     pub featured: Vec<PersonId>,
+    pub idle: Duration,
+    pub absolute: Duration,
+    pub issuer: Vec<Issuer>,
 }
 
 /// `[requests]`
@@ -227,6 +248,12 @@ impl Settings {
         if !(0.0..=1.0).contains(&self.directory.max_leave_share) {
             problems.push(format!("`directory.max_leave_share` is {}; expected a share from 0.0 to 1.0", self.directory.max_leave_share));
         }
+        if let Err(error) = self.directory.precedence() {
+            problems.push(error);
+        }
+        if let Some(name) = self.directory.scim_person_id.iter().find(|n| !["externalId", "userName"].contains(&n.as_str())) {
+            problems.push(format!("`directory.scim_person_id` names `{name}`; expected `externalId` or `userName`"));
+        }
         if self.server.workers == 0 || self.database.readers == 0 {
             problems.push("`server.workers` and `database.readers` must be at least 1".to_owned());
         }
@@ -240,7 +267,41 @@ impl Settings {
         if let Err(error) = crate::store::db::Location::parse(self.database.url.reveal()) {
             problems.push(error);
         }
+        self.check_signin(&mut problems);
         if problems.is_empty() { Ok(()) } else { Err(InvalidSettings(problems)) }
+    }
+
+    fn check_signin(&self, problems: &mut Vec<String>) {
+        let signin = &self.signin;
+        match (signin.mode, signin.issuer.is_empty()) {
+            (SigninMode::Oidc, true) => problems.push("`signin.mode` is `oidc`, and there is no `[[signin.issuer]]` to sign in with".to_owned()),
+            (SigninMode::Development, false) => problems.push(
+                "there is a `[[signin.issuer]]`, and `signin.mode` is `development`, where everybody is whom they choose; expected `oidc`, or no issuer".to_owned(),
+            ),
+            _ => {}
+        }
+        if signin.mode == SigninMode::Oidc {
+            match crate::outgoing::address(&self.server.public_url) {
+                Err(error) => problems.push(format!("`server.public_url`: {error}; sign-in needs it, because issuers send people back to it")),
+                Ok(url) if !matches!(url.path(), "" | "/") || url.query().is_some() => {
+                    problems.push(format!("`server.public_url` is `{}`; expected scheme, host and port, no path", self.server.public_url));
+                }
+                Ok(_) => {}
+            }
+        }
+        if signin.idle > signin.absolute {
+            problems.push("`signin.idle` is longer than `signin.absolute`".to_owned());
+        }
+        let (mut names, mut urls) = (BTreeSet::new(), BTreeSet::new());
+        for issuer in &signin.issuer {
+            if !names.insert(&issuer.name) {
+                problems.push(format!("two issuers are called `{}`", issuer.name));
+            }
+            if !urls.insert(&issuer.url) {
+                problems.push(format!("two issuers have the address `{}`", issuer.url));
+            }
+            issuer.check(problems);
+        }
     }
 
     /// The names of the configured connectors.
@@ -258,11 +319,19 @@ fn unknown_keys(known: &Table, given: &Table, above: &str, origin: &str, problem
         let full = if above.is_empty() { key.clone() } else { format!("{above}.{key}") };
         match (known.get(key), value) {
             (None, _) => problems.push(format!("{origin}unknown key `{full}`{}", nearest(key, known.keys().map(String::as_str)))),
-            (Some(Value::Table(known)), Value::Table(given)) => unknown_keys(known, given, &full, origin, problems),
+            // A table without defaults has keys of the reader's own.
+            (Some(Value::Table(known)), Value::Table(given)) if !known.is_empty() => unknown_keys(known, given, &full, origin, problems),
             (Some(Value::Array(_)), Value::Array(items)) if key == "connector" => {
                 for table in items.iter().filter_map(Value::as_table) {
                     for key in table.keys().filter(|k| !CONNECTOR_KEYS.contains(&k.as_str())) {
                         problems.push(format!("{origin}unknown key `connector.{key}`{}", nearest(key, CONNECTOR_KEYS)));
+                    }
+                }
+            }
+            (Some(Value::Array(_)), Value::Array(items)) if full == "signin.issuer" => {
+                for table in items.iter().filter_map(Value::as_table) {
+                    for key in table.keys().filter(|k| !issuer::KEYS.contains(&k.as_str())) {
+                        problems.push(format!("{origin}unknown key `signin.issuer.{key}`{}", nearest(key, issuer::KEYS)));
                     }
                 }
             }
@@ -295,6 +364,25 @@ fn override_one(table: &mut Table, known: &Table, name: &str, path: &[String], v
             }
             Some(_) => problems.push(format!("{name}: unknown key `{key}` of a connector{}", nearest(key, CONNECTOR_KEYS))),
             None => problems.push(format!("{name}: there is no connector `{connector}`")),
+        }
+        return;
+    }
+    if let [section, list, issuer, key] = path
+        && section == "signin"
+        && list == "issuer"
+    {
+        // Names in the environment hold no `-`.
+        let named = |t: &Table| t.get("name").and_then(Value::as_str).is_some_and(|n| n.replace('-', "_") == *issuer || n == issuer);
+        let entries = table.get_mut("signin").and_then(|s| s.get_mut("issuer")).and_then(Value::as_array_mut);
+        let entry = entries.into_iter().flatten().filter_map(Value::as_table_mut).find(|t| named(t));
+        match entry {
+            Some(entry) if issuer::KEYS.contains(&key.as_str()) => {
+                // An id or a secret may look like a number.
+                let text = matches!(key.as_str(), "name" | "title" | "url" | "client_id" | "client_secret" | "person_claim" | "person_field" | "token_type");
+                entry.insert(key.clone(), parse_value(value, text.then(|| Value::String(String::new())).as_ref()));
+            }
+            Some(_) => problems.push(format!("{name}: unknown key `{key}` of an issuer{}", nearest(key, issuer::KEYS))),
+            None => problems.push(format!("{name}: there is no issuer `{issuer}`")),
         }
         return;
     }

@@ -10,10 +10,10 @@ use crate::{
     clock::Clock,
     connector::{ConnectorConfig, Registry},
     directory::{backstage, plan::{self, ImportPlan, Source}, table},
-    domain::{command::Command, problem::{Problem, Severity}},
+    domain::{command::Command, problem::{Problem, Severity}, record::SourceName},
     folder,
     git::{self, Mirror, Remote},
-    jobs::{deliver, expire, reconsider, policy_source::{Canary, Load, Place, PolicySource}},
+    jobs::{deliver, expire, reconsider, sessions, policy_source::{Canary, Load, Place, PolicySource}},
     ledger::{Ledger, LedgerConfig, Limits},
     policy::render,
     settings::{Settings, SigninMode},
@@ -159,7 +159,8 @@ impl Core {
             return Err(StartError(format!("`directory.source` has errors:\n{errors}")));
         }
         let snapshot = self.ledger.snapshot();
-        let plan = plan::plan(&snapshot.directory, &source);
+        let precedence = settings.directory.precedence().map_err(StartError)?;
+        let plan = plan::plan_of(&snapshot.directory, &source, &SourceName::files(), &precedence);
         self.import(plan, &settings.directory.source, settings.directory.max_leave_share, false).await.map(drop)
     }
 
@@ -174,12 +175,12 @@ impl Core {
         if !confirmed {
             plan.check_shrink(max_share).map_err(|e| StartError(e.to_string()))?;
         }
-        if plan.changes.is_empty() {
+        if plan.changes.is_empty() && plan.told.is_empty() {
             return Ok(0);
         }
         let changed = plan.changes.len();
         let expected_revision = self.ledger.snapshot().directory.revision();
-        let command = Command::ChangeDirectory { changes: plan.changes, source: source.to_owned(), expected_revision };
+        let command = Command::ChangeDirectory { changes: plan.changes, told: plan.told, source: source.to_owned(), expected_revision };
         let reply = self.ledger.act("directory", command).await?;
         reply.answer.map_err(|e| StartError(e.to_string()))?;
         Ok(changed)
@@ -204,12 +205,11 @@ pub fn registry(settings: &Settings) -> Result<Registry, StartError> {
 /// Limits of development sign-in that settings alone can break (semantics.md, 31).
 fn check_signin(settings: &Settings) -> Result<(), StartError> {
     if settings.signin.mode == SigninMode::Oidc {
-        return Err(StartError("`signin.mode = \"oidc\"` comes with a later version; until then only `development` exists".to_owned()));
+        return Ok(());
     }
-    let loopback = |host: &str| host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
     let host = settings.server.public_url.split_once("://").map_or("", |(_, rest)| rest).split('/').next().unwrap_or_default();
     let host = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(host, _)| host);
-    if !loopback(host) || !settings.server.listen.ip().is_loopback() {
+    if !crate::outgoing::is_loopback(host) || !settings.server.listen.ip().is_loopback() {
         return Err(StartError(
             "development sign-in lets everybody be anybody, so it works only on a loopback address: set `server.listen` and `server.public_url` to one".to_owned(),
         ));
@@ -309,6 +309,7 @@ impl Application {
         tokio::spawn(expire::run(core.ledger.clone(), core.reader.clone(), stopped.clone()));
         tokio::spawn(deliver::run(core.location.clone(), core.ledger.clone(), core.reader.clone(), registry, stopped.clone()));
         tokio::spawn(reconsider::run(core.location.clone(), core.ledger.clone(), core.reader.clone(), settings.policy.confirm_share, stopped.clone()));
+        tokio::spawn(sessions::run(core.ledger.clone(), core.reader.clone(), settings.signin.idle, stopped.clone()));
         tokio::spawn(policy.follow(core.ledger.clone(), stopped.clone()));
         admin::serve(&settings.run.folder, core.ledger.clone(), stopped)?;
         let (server, address) = crate::web::serve(&core.ledger, &core.reader, &settings, signer, clock).map_err(StartError)?;

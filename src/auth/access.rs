@@ -29,7 +29,7 @@ impl Access {
             Self::Auditor => scope(Scope::Audit),
             Self::AuditorOrAdmin if !(caller.auditor || caller.admin) => Some("this is for auditors and admins (`roles.toml` says who they are)".to_owned()),
             Self::AuditorOrAdmin => scope(Scope::Audit).and(scope(Scope::Admin)),
-            Self::Browser => caller.token.is_some().then(|| "this page needs a browser session, not a token".to_owned()),
+            Self::Browser => (!caller.is_browser()).then(|| "this page needs a browser session, not a token".to_owned()),
         }
     }
 }

@@ -1,16 +1,19 @@
 //! Who calls, and what they may do and see in Bandpass itself.
 
 pub mod access;
+pub mod jwt;
 pub mod known_tokens;
+pub mod oidc;
 pub mod session;
+pub mod sessions;
 pub mod visibility;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     domain::{
-        actor::Actor,
-        id::{GroupId, PersonId, TokenId},
+        actor::{Actor, Bearer},
+        id::{GroupId, PersonId, ServiceName, SessionId},
         person::Person,
         token::{Scope, Token},
     },
@@ -18,13 +21,24 @@ use crate::{
     store::read::{Reader, StoreError},
 };
 
+/// What a caller came with.
+#[derive(Clone)]
+pub enum Credential {
+    /// A session of a browser; one of the development sign-in has no id.
+    Session(Option<SessionId>),
+    /// A token of ours.
+    Token(Token),
+    /// A JWT of a configured issuer, of a person or of a program.
+    Jwt(Bearer, Option<ServiceName>),
+}
+
 /// The one who calls, as of this request.
 #[derive(Clone)]
 pub struct Caller {
     /// Who.
     pub person: Arc<Person>,
-    /// The token they came with; none in a browser session.
-    pub token: Option<Token>,
+    /// What they came with.
+    pub credential: Credential,
     /// What forms of this session carry.
     pub csrf: String,
     /// Groups they hold, as far as roles and owners of the policy in force ask for it; else empty.
@@ -42,7 +56,7 @@ impl Caller {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn new(person: Arc<Person>, token: Option<Token>, csrf: String, snapshot: Arc<Snapshot>, reader: &Reader) -> Result<Self, StoreError> {
+    pub async fn new(person: Arc<Person>, credential: Credential, csrf: String, snapshot: Arc<Snapshot>, reader: &Reader) -> Result<Self, StoreError> {
         // Holdings matter only where a role or an owner is "whoever holds that group".
         let holds: BTreeSet<GroupId> = match snapshot.policy.set().names_holders() {
             true => reader.live_grants_of(person.id.clone()).await?.into_iter().map(|g| g.group).collect(),
@@ -51,8 +65,8 @@ impl Caller {
         let roles = snapshot.policy.set().roles();
         let one_of = |words: &[crate::domain::group::Who]| words.iter().any(|w| is_in(w, &person.id, &snapshot.directory, &holds));
         let (auditor, admin) = (one_of(&roles.auditor), one_of(&roles.admin));
-        let first_admin = token.as_ref().is_some_and(|t| t.first_admin);
-        Ok(Self { auditor, admin: admin || first_admin, person, token, csrf, holds, snapshot })
+        let first_admin = matches!(&credential, Credential::Token(token) if token.first_admin);
+        Ok(Self { auditor, admin: admin || first_admin, person, credential, csrf, holds, snapshot })
     }
 
     /// Their id.
@@ -62,16 +76,41 @@ impl Caller {
 
     /// As the actor of a command.
     pub fn actor(&self) -> Actor {
-        Actor::Person { id: self.person.id.clone(), token: self.token.as_ref().map(|t| t.id), service: self.token.as_ref().and_then(|t| t.service.clone()) }
+        let id = self.person.id.clone();
+        match &self.credential {
+            Credential::Session(_) => Actor::person(&id),
+            Credential::Token(token) => Actor::Person { id, token: Some(token.id), service: token.service.clone(), bearer: None },
+            Credential::Jwt(bearer, service) => Actor::Person { id, token: None, service: service.clone(), bearer: Some(bearer.clone()) },
+        }
     }
 
-    /// Whether the token (or, in a browser, the person) has a scope.
+    /// Whether what they came with has a scope; a browser session has every one.
     pub fn has_scope(&self, scope: Scope) -> bool {
-        self.token.as_ref().is_none_or(|t| t.scopes.contains(&scope))
+        match &self.credential {
+            Credential::Session(_) => true,
+            Credential::Token(token) => token.scopes.contains(&scope),
+            Credential::Jwt(bearer, _) => bearer.scopes.contains(&scope),
+        }
     }
 
-    /// The id of the token.
-    pub fn token_id(&self) -> Option<TokenId> {
-        self.token.as_ref().map(|t| t.id)
+    /// Whether they came with a session of a browser.
+    pub fn is_browser(&self) -> bool {
+        matches!(self.credential, Credential::Session(_))
+    }
+
+    /// The token of ours that they came with.
+    pub fn token(&self) -> Option<&Token> {
+        match &self.credential {
+            Credential::Token(token) => Some(token),
+            _ => None,
+        }
+    }
+
+    /// The session that they came with; none of the development sign-in.
+    pub fn session(&self) -> Option<SessionId> {
+        match &self.credential {
+            Credential::Session(id) => *id,
+            _ => None,
+        }
     }
 }

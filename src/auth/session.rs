@@ -1,5 +1,5 @@
-//! Development sessions: a signed cookie, for this mode only (semantics.md, 31). OpenID Connect, with sessions in the
-//! database, comes with a later version and takes this place.
+//! Development sessions: a signed cookie, for this mode only (semantics.md, 31). Sessions that began with an issuer are rows
+//! of the database ([`super::sessions`]).
 
 use ring::{hmac, rand::{SecureRandom, SystemRandom}};
 
@@ -68,6 +68,11 @@ impl SessionKey {
         let (person, issued) = (PersonId::parse(parts.next()?).ok()?, parts.next()?.parse::<i64>().ok()?);
         let age = now.micros() / 1_000_000 - issued;
         (-60..LIFETIME_SECONDS).contains(&age).then(|| Session { person, csrf: self.sign(&format!("csrf\0{text}")) })
+    }
+
+    /// What seals sign-ins at issuers that gave no client secret.
+    pub fn for_sealing(&self) -> String {
+        self.sign("sealing\0")
     }
 
     /// Signs a page cursor, so that only those we gave are taken.

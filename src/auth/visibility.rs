@@ -3,7 +3,7 @@
 
 use super::Caller;
 use crate::{
-    domain::{group::Who, id::{GroupId, PersonId}, request::Request},
+    domain::{group::{Group, Who}, id::{GroupId, PersonId}, request::Request},
     ledger::decide::is_in,
 };
 
@@ -21,6 +21,12 @@ pub fn may_see_holdings(caller: &Caller, person: &PersonId) -> bool {
 /// Whether the caller sees the members of a group.
 pub fn may_see_members(caller: &Caller, group: &GroupId) -> bool {
     caller.auditor || owns(caller, group)
+}
+
+/// Whether the caller may look after what is left of a group that left the policy: auditors, admins, and whom it named last as
+/// its owners.
+pub fn answered_for(caller: &Caller, group: &Group) -> bool {
+    caller.auditor || caller.admin || group.owner.iter().any(|w| is_in(w, caller.id(), &caller.snapshot.directory, &caller.holds))
 }
 
 /// Whether the caller sees a grant or a request of a person for a group; those who may vote on it are asked separately.

@@ -10,7 +10,7 @@ use clap::Subcommand;
 use super::{Context, Done, Outcome, connection::{Connection, open_core}};
 use crate::{
     directory::{Directory, backstage, plan::{self, Source}},
-    domain::{command::Command, directory_change::DirectoryChange},
+    domain::{command::Command, directory_change::DirectoryChange, record::SourceName},
     folder,
     startup::{errors_of, read_people},
     store::{db::Location, writer::Writer},
@@ -77,8 +77,8 @@ pub(super) async fn current(context: &Context) -> Result<Directory, String> {
     let read = tokio::task::spawn_blocking(move || {
         let mut writer = Writer::open_for_reading(&location)?;
         let revision = writer.directory_revision()?;
-        let (people, teams) = writer.load_directory()?;
-        Ok::<_, crate::store::read::StoreError>(Directory::new(people, teams, revision))
+        let found = writer.load_directory()?;
+        Ok::<_, crate::store::read::StoreError>(Directory::new(found.people, found.teams, revision).with_records(found.person_records, found.team_records))
     });
     read.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
 }
@@ -108,7 +108,8 @@ pub async fn run(context: &Context, command: DirectoryCommand) -> Outcome {
 
 async fn import(context: &Context, source: &Source, from: &Path, confirm: bool, dry_run: bool) -> Outcome {
     let directory = current(context).await?;
-    let plan = plan::plan(&directory, source);
+    let precedence = context.settings.directory.precedence()?;
+    let plan = plan::plan_of(&directory, source, &SourceName::files(), &precedence);
     let (added, changed, left, teams) = plan.counts();
     context.print(&serde_json::json!({ "added": added, "changed": changed, "left": left, "teams": teams, "changes": plan.changes }), || {
         let mut text: Vec<String> = plan.changes.iter().take(20).map(told).collect();
@@ -124,11 +125,11 @@ async fn import(context: &Context, source: &Source, from: &Path, confirm: bool, 
     if !confirm {
         plan.check_shrink(context.settings.directory.max_leave_share).map_err(|e| e.to_string())?;
     }
-    if dry_run || plan.changes.is_empty() {
+    if dry_run || (plan.changes.is_empty() && plan.told.is_empty()) {
         return Ok(Done::Yes);
     }
     let mut connection = Connection::open(&context.settings).await?;
-    let command = Command::ChangeDirectory { changes: plan.changes, source: from.display().to_string(), expected_revision: directory.revision() };
+    let command = Command::ChangeDirectory { changes: plan.changes, told: plan.told, source: from.display().to_string(), expected_revision: directory.revision() };
     let answer = connection.send(command).await;
     connection.close().await;
     answer?.map_err(|refusal| refusal.to_string())?;

@@ -51,7 +51,7 @@ pub enum PolicyCommand {
     Prove(super::policy_prove::Prove),
     /// Print the JSON Schema of a kind of file, for editors.
     Schema {
-        /// group, conflicts, roles or attributes.
+        /// group, conflicts, roles, attributes or tests.
         #[arg(default_value = "group", value_parser = clap::builder::PossibleValuesParser::new(policy::schema::KINDS))]
         kind: String,
     },
@@ -182,7 +182,7 @@ pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
         PolicyCommand::Diff(arguments) => super::policy_diff::run(context, arguments).await,
         PolicyCommand::Prove(asked) => {
             let set = usable(context, asked.folder.clone(), &people(context)?)?;
-            super::policy_prove::run(context, &asked, &read(context, asked.folder.clone())?, &set)
+            super::policy_prove::run(context, &asked, &read(context, asked.folder.clone())?, &set).await
         }
         PolicyCommand::Scaffold { backstage, owners, fallback_owner, out } => write_scaffold(context, &backstage, &owners, &fallback_owner, &out),
     }

@@ -146,8 +146,8 @@ type WholeSets = (Directory, Option<(PolicyRevision, StoredFiles)>);
 fn whole_sets(location: &Location) -> Result<WholeSets, StoreError> {
     let in_force = Dumper::open(location)?.head()?.in_force;
     let mut writer = Writer::open_for_reading(location)?;
-    let (people, teams) = writer.load_directory()?;
-    let directory = Directory::new(people, teams, in_force.directory_revision);
+    let found = writer.load_directory()?;
+    let directory = Directory::new(found.people, found.teams, in_force.directory_revision);
     let Some(revision) = in_force.policy_revision else { return Ok((directory, None)) };
     let revision = PolicyRevision::from_stored(&revision);
     let files = writer.load_policy_files(&revision)?;

@@ -4,8 +4,13 @@
 //! compares a source with the directory and lists the changes; the ledger records them.
 
 pub mod backstage;
+mod build;
+pub mod merge;
 pub mod plan;
+pub mod records;
+pub mod sorted;
 pub mod table;
+pub mod tell;
 #[cfg(test)]
 mod tests;
 
@@ -15,9 +20,12 @@ use std::{
 };
 
 use crate::domain::{
-    id::{PersonId, TeamId},
+    id::{ConnectorName, PersonId, TeamId},
     person::{Person, Subject, Team},
 };
+pub use build::Changed;
+use records::Records;
+use sorted::Sorted;
 
 /// How many levels of teams or managers are followed at most.
 const MAX_DEPTH: usize = 64;
@@ -26,47 +34,19 @@ const MAX_DEPTH: usize = 64;
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
     revision: i64,
-    people: BTreeMap<PersonId, Arc<Person>>,
-    teams: BTreeMap<TeamId, Team>,
+    people: Sorted<PersonId, Arc<Person>>,
+    teams: Arc<BTreeMap<TeamId, Team>>,
     /// Teams with all their ancestors, shared between people who are in the same teams.
-    teams_of: HashMap<PersonId, Arc<BTreeSet<TeamId>>>,
-    sub_teams: HashMap<TeamId, Vec<TeamId>>,
-    members: HashMap<TeamId, Vec<PersonId>>,
-    reports: HashMap<PersonId, Vec<PersonId>>,
+    teams_of: Sorted<PersonId, Arc<BTreeSet<TeamId>>>,
+    sub_teams: Arc<HashMap<TeamId, Vec<TeamId>>>,
+    members: Sorted<TeamId, Arc<Vec<PersonId>>>,
+    reports: Sorted<PersonId, Arc<Vec<PersonId>>>,
+    /// Who has an account in a target system, people who left included.
+    accounts: Sorted<(ConnectorName, String), PersonId>,
+    records: Records,
 }
 
 impl Directory {
-    /// Builds the snapshot and its indexes. `revision` is the sequence number of the last directory event.
-    pub fn new(people: Vec<Person>, teams: Vec<Team>, revision: i64) -> Self {
-        let teams: BTreeMap<TeamId, Team> = teams.into_iter().map(|t| (t.id.clone(), t)).collect();
-        let people: BTreeMap<PersonId, Arc<Person>> = people.into_iter().map(|p| (p.id.clone(), Arc::new(p))).collect();
-        let mut sub_teams: HashMap<TeamId, Vec<TeamId>> = HashMap::new();
-        for team in teams.values() {
-            if let Some(parent) = &team.parent {
-                sub_teams.entry(parent.clone()).or_default().push(team.id.clone());
-            }
-        }
-        let mut shared: HashMap<BTreeSet<TeamId>, Arc<BTreeSet<TeamId>>> = HashMap::new();
-        let mut teams_of = HashMap::with_capacity(people.len());
-        let mut members: HashMap<TeamId, Vec<PersonId>> = HashMap::new();
-        let mut reports: HashMap<PersonId, Vec<PersonId>> = HashMap::new();
-        for person in people.values() {
-            let mut direct = person.teams.clone();
-            direct.extend(person.team.clone());
-            if person.is_active() {
-                for team in &direct {
-                    members.entry(team.clone()).or_default().push(person.id.clone());
-                }
-                if let Some(manager) = &person.manager {
-                    reports.entry(manager.clone()).or_default().push(person.id.clone());
-                }
-            }
-            let all = shared.entry(direct).or_insert_with_key(|direct| Arc::new(with_ancestors(direct, &teams)));
-            teams_of.insert(person.id.clone(), Arc::clone(all));
-        }
-        Self { revision, people, teams, teams_of, sub_teams, members, reports }
-    }
-
     /// Sequence number of the last directory event.
     pub fn revision(&self) -> i64 {
         self.revision
@@ -84,7 +64,7 @@ impl Directory {
     }
 
     /// Everyone, by id.
-    pub fn people(&self) -> &BTreeMap<PersonId, Arc<Person>> {
+    pub fn people(&self) -> &Sorted<PersonId, Arc<Person>> {
         &self.people
     }
 
@@ -110,7 +90,7 @@ impl Directory {
 
     /// Active direct members, sorted by id.
     pub fn direct_members(&self, id: &TeamId) -> &[PersonId] {
-        self.members.get(id).map_or(&[], Vec::as_slice)
+        self.members.get(id).map_or(&[], |m| m.as_slice())
     }
 
     /// Active members, those of sub-teams included.
@@ -155,20 +135,18 @@ impl Directory {
         chain
     }
 
+    /// What sources say, where more than files speak.
+    pub fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// Who has an account in a target system, or had it when they left.
+    pub fn account_owner(&self, connector: &ConnectorName, account: &str) -> Option<&PersonId> {
+        self.accounts.get(&(connector.clone(), account.to_owned()))
+    }
+
     /// Active people who report to this one.
     pub fn reports(&self, id: &PersonId) -> &[PersonId] {
-        self.reports.get(id).map_or(&[], Vec::as_slice)
+        self.reports.get(id).map_or(&[], |r| r.as_slice())
     }
-}
-
-/// Teams with all their ancestors; a cycle of parents ends the walk.
-fn with_ancestors(direct: &BTreeSet<TeamId>, teams: &BTreeMap<TeamId, Team>) -> BTreeSet<TeamId> {
-    let mut all = BTreeSet::new();
-    for team in direct {
-        let mut at = Some(team.clone());
-        while let Some(team) = at {
-            at = if all.insert(team.clone()) { teams.get(&team).and_then(|t| t.parent.clone()) } else { None };
-        }
-    }
-    all
 }

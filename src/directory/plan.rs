@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::Directory;
+use super::{Directory, merge::Precedence, tell::Telling};
 use crate::domain::{
-    directory_change::DirectoryChange,
-    id::{ConnectorName, PersonId, TeamId},
+    directory_change::{DirectoryChange, Told},
+    id::{PersonId, TeamId},
     person::{Person, PersonStatus, Team},
+    record::{PersonRecord, SourceName, TeamRecord},
 };
 
 /// People and teams as a source gives them.
@@ -23,7 +24,9 @@ pub struct Source {
 pub struct ImportPlan {
     /// In the order in which they are recorded: teams first.
     pub changes: Vec<DirectoryChange>,
-    /// Active people before.
+    /// What the source says of those of whom others speak as well.
+    pub told: Told,
+    /// Active people of whom the source spoke before.
     pub active_before: usize,
     /// Of those, how many leave.
     pub leaving: usize,
@@ -74,49 +77,81 @@ impl ImportPlan {
     }
 }
 
-/// Compares a complete source with the directory. People are matched by id, never by name or mail (semantics.md, 29).
+/// Compares a complete source with the directory, in the usual order of sources. People are matched by id, never by name or
+/// mail (semantics.md, 29).
 pub fn plan(current: &Directory, source: &Source) -> ImportPlan {
-    let mut plan = ImportPlan { active_before: current.people().values().filter(|p| p.is_active()).count(), ..ImportPlan::default() };
+    plan_of(current, source, &SourceName::files(), &Precedence::default())
+}
+
+/// The same for a named source that says everything that it says at once. Where files alone speak of a person, what they say
+/// is the directory itself; where others do as well, it is a record beside theirs.
+pub fn plan_of(current: &Directory, source: &Source, name: &SourceName, precedence: &Precedence) -> ImportPlan {
+    let records = current.records();
+    let files = *name == SourceName::files();
+    let speaks_of = |id: &PersonId| match records.of_person(id.as_str()) {
+        [] => files,
+        some => some.iter().any(|r| r.source == *name && !r.gone),
+    };
+    let active = || current.people().values().filter(|p| p.is_active() && speaks_of(&p.id));
+    let mut plan = ImportPlan { active_before: active().count(), ..ImportPlan::default() };
+    let mut telling = Telling::new(current, precedence);
     for (id, team) in &source.teams {
-        if current.team(id.as_str()) != Some(team) {
-            plan.changes.push(DirectoryChange::TeamPut { team: team.clone() });
+        if files && records.of_team(id.as_str()).is_empty() {
+            if current.team(id.as_str()) != Some(team) {
+                plan.changes.push(DirectoryChange::TeamPut { team: team.clone() });
+            }
+        } else if records.team(name, id.as_str()).is_none_or(|r| r.team != *team) {
+            let created_at = records.team(name, id.as_str()).and_then(|r| r.created_at);
+            telling.team(TeamRecord { source: name.clone(), team: team.clone(), external_id: None, created_at, told_at: None, undated: false });
         }
     }
-    let owners = accounts_of(current);
     for (id, person) in &source.people {
-        for (connector, account) in &person.accounts {
-            if let Some(owner) = owners.get(&(connector, account.as_str())).filter(|owner| **owner != id) {
-                plan.refused.push(format!("the account `{account}` in `{connector}` belongs to `{owner}` and cannot be given to `{id}`"));
-            }
-        }
-        match current.person(id.as_str()) {
-            None => plan.changes.push(DirectoryChange::PersonAdded { person: Box::new(person.clone()) }),
-            Some(known) if !known.is_active() => plan.changes.push(DirectoryChange::PersonAdded { person: Box::new(person.clone()) }),
-            Some(known) => {
-                let fields = differing(known, person);
-                if !fields.is_empty() {
-                    plan.changes.push(DirectoryChange::PersonChanged { person: Box::new(person.clone()), fields });
+        if files && records.of_person(id.as_str()).is_empty() {
+            for (connector, account) in &person.accounts {
+                if let Some(owner) = current.account_owner(connector, account).filter(|owner| *owner != id) {
+                    plan.refused.push(format!("the account `{account}` in `{connector}` belongs to `{owner}` and cannot be given to `{id}`"));
                 }
             }
+            match current.person(id.as_str()).filter(|p| p.is_active()) {
+                None => plan.changes.push(DirectoryChange::PersonAdded { person: Box::new(person.clone()) }),
+                Some(known) => {
+                    let fields = differing(known, person);
+                    if !fields.is_empty() {
+                        plan.changes.push(DirectoryChange::PersonChanged { person: Box::new(person.clone()), fields });
+                    }
+                }
+            }
+        } else if records.person(name, id.as_str()).is_none_or(|r| r.gone || r.person != *person) {
+            let created_at = records.person(name, id.as_str()).and_then(|r| r.created_at);
+            let record = PersonRecord { source: name.clone(), person: person.clone(), gone: false, given: None, created_at, told_at: None, undated: false };
+            telling.person(record);
         }
     }
-    for person in current.people().values().filter(|p| p.is_active() && !source.people.contains_key(&p.id)) {
-        plan.leaving += 1;
-        plan.changes.push(DirectoryChange::PersonLeft { id: person.id.clone() });
+    for person in active().filter(|p| !source.people.contains_key(&p.id)) {
+        match records.person(name, person.id.as_str()) {
+            None => {
+                plan.leaving += 1;
+                plan.changes.push(DirectoryChange::PersonLeft { id: person.id.clone() });
+            }
+            Some(record) => telling.person(PersonRecord { gone: true, told_at: None, undated: false, ..record.clone() }),
+        }
     }
     for id in current.teams().keys().filter(|id| !source.teams.contains_key(*id)) {
-        plan.changes.push(DirectoryChange::TeamGone { id: id.clone() });
+        match records.of_team(id.as_str()) {
+            [] if files => plan.changes.push(DirectoryChange::TeamGone { id: id.clone() }),
+            some if some.iter().any(|r| r.source == *name) => telling.forget_team(name, id),
+            _ => {}
+        }
     }
+    let effect = telling.effect();
+    plan.leaving += effect.leavers();
+    plan.changes.extend(effect.changes);
+    plan.told = effect.told;
+    plan.refused.extend(effect.refused);
     plan
 }
 
-/// Accounts that are taken: by active people, and for ever by those who left.
-fn accounts_of(current: &Directory) -> BTreeMap<(&ConnectorName, &str), &PersonId> {
-    let people = current.people().values();
-    people.flat_map(|p| p.accounts.iter().map(move |(c, a)| ((c, a.as_str()), &p.id))).collect()
-}
-
-fn differing(a: &Person, b: &Person) -> Vec<String> {
+pub(super) fn differing(a: &Person, b: &Person) -> Vec<String> {
     let pairs = [
         ("name", a.name != b.name),
         ("email", a.email != b.email),
@@ -135,7 +170,7 @@ fn differing(a: &Person, b: &Person) -> Vec<String> {
 /// The directory after some changes, for showing what an import leads to.
 pub fn apply(current: &Directory, changes: &[DirectoryChange], revision: i64) -> Directory {
     let mut people: BTreeMap<PersonId, Person> = current.people().iter().map(|(id, p)| (id.clone(), Person::clone(p))).collect();
-    let mut teams = current.teams().clone();
+    let mut teams: BTreeMap<TeamId, Team> = current.teams().clone();
     for change in changes {
         match change {
             DirectoryChange::PersonAdded { person } | DirectoryChange::PersonChanged { person, .. } => {

@@ -76,3 +76,33 @@ fn the_real_organisation_is_read_whole() {
     assert_eq!((catalogue.source.people.len(), catalogue.groups.len()), (666, 165));
     assert_eq!(catalogue.groups.values().map(|g| g.members.len()).sum::<usize>(), 987);
 }
+
+#[test]
+fn a_sorted_map_is_a_map_and_its_copies_stay_as_they_were() {
+    use super::sorted::Sorted;
+    use std::collections::BTreeMap;
+    let (mut ours, mut theirs): (Sorted<u64, u64>, BTreeMap<u64, u64>) = (Sorted::default(), BTreeMap::new());
+    let mut seed = 7_u64;
+    for round in 0..20_000_u64 {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let key = (seed >> 33) % 3000;
+        let before = (round % 1000 == 0).then(|| (ours.clone(), theirs.clone()));
+        if seed % 3 == 0 {
+            assert_eq!(ours.remove(&key), theirs.remove(&key).is_some());
+        } else {
+            ours.insert(key, round);
+            theirs.insert(key, round);
+        }
+        assert_eq!((ours.get(&key), ours.len()), (theirs.get(&key), theirs.len()));
+        if let Some((ours, theirs)) = before {
+            assert!(ours.iter().eq(theirs.iter()));
+        }
+    }
+    assert!(ours.iter().eq(theirs.iter()));
+    let collected: Sorted<u64, u64> = theirs.clone().into_iter().chain([(1, 0), (1, 5)]).collect();
+    theirs.insert(1, 5);
+    assert!(collected.iter().eq(theirs.iter()));
+    for key in 0..3001 {
+        assert_eq!(collected.get(&key), theirs.get(&key));
+    }
+}

@@ -1,10 +1,22 @@
 //! Who did something.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{PersonId, ServiceName, TokenId};
+use super::{
+    id::{IssuerName, PersonId, ServiceName, TokenId},
+    token::Scope,
+};
+
+/// A JWT of a configured issuer that somebody came with.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Bearer {
+    /// Whose it is.
+    pub issuer: IssuerName,
+    /// What it may do.
+    pub scopes: BTreeSet<Scope>,
+}
 
 /// The one who acts; every event names one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -20,6 +32,9 @@ pub enum Actor {
         /// The program, when it is not the person who acts: it never votes.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         service: Option<ServiceName>,
+        /// The JWT used, when one was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bearer: Option<Bearer>,
     },
     /// A system user at the service's own machine.
     Operator {
@@ -36,7 +51,7 @@ pub enum Actor {
 impl Actor {
     /// A person acting in a browser session.
     pub fn person(id: &PersonId) -> Self {
-        Self::Person { id: id.clone(), token: None, service: None }
+        Self::Person { id: id.clone(), token: None, service: None, bearer: None }
     }
 
     /// A part of Bandpass.

@@ -9,11 +9,12 @@ use super::{
     actor::Actor,
     commit::Commit,
     decision::Decision,
-    directory_change::DirectoryChange,
+    directory_change::{DirectoryChange, Told},
     duration::Duration,
     grant::Grant,
-    id::{CommandId, ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, ServiceName, TokenId},
+    id::{CommandId, ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, ServiceName, SessionId, TokenId},
     request::Request,
+    session::{Session, SessionEnd},
     standing::HeldChange,
     token::{Scope, Token},
 };
@@ -129,6 +130,9 @@ pub enum Command {
     ChangeDirectory {
         /// The changes.
         changes: Vec<DirectoryChange>,
+        /// What the source says now, where more than files speak.
+        #[serde(default, skip_serializing_if = "Told::is_empty")]
+        told: Told,
         /// From which source.
         source: String,
         /// The directory they were computed against; another one in force is a conflict.
@@ -185,6 +189,60 @@ pub enum Command {
     RevokeToken {
         /// Which.
         token: TokenId,
+    },
+    /// Begin a session of the actor, whom an issuer has named; a first sign-in records who the subject is.
+    SignIn {
+        /// The issuer's URL.
+        issuer: String,
+        /// The subject that it gave.
+        subject: String,
+        /// What it calls its session.
+        sid: Option<String>,
+        /// The claim that joins this subject to the actor, for a first sign-in.
+        claim: String,
+        /// SHA-256 of the cookie's secret in hex.
+        secret_sha256: String,
+        /// SHA-256 in hex of the `state` that the sign-in went by.
+        attempt_sha256: String,
+        /// What the browser calls itself.
+        agent: Option<String>,
+        /// For how long at most.
+        lifetime: Duration,
+        /// The session that the same browser had: it ends.
+        replaces: Option<SessionId>,
+    },
+    /// Record that an issuer named somebody who may not come in.
+    RefuseSignIn {
+        /// The issuer's URL.
+        issuer: String,
+        /// The subject that it gave.
+        subject: String,
+        /// Whom that would be.
+        person: PersonId,
+        /// Why not.
+        reason: String,
+    },
+    /// End live sessions of a person.
+    EndSessions {
+        /// Whose.
+        person: PersonId,
+        /// Which; none is all.
+        #[serde(default)]
+        only: Option<BTreeSet<SessionId>>,
+        /// One that stays.
+        #[serde(default)]
+        except: Option<SessionId>,
+        /// Why.
+        cause: SessionEnd,
+    },
+    /// Forget who a person is at an issuer, so that their next sign-in says it again. Ends their sessions.
+    UnlinkIdentity {
+        /// The issuer's URL.
+        issuer: String,
+        /// Who.
+        person: PersonId,
+        /// Why.
+        reason: String,
     },
     /// Stop new grants, or no longer.
     Freeze {
@@ -272,6 +330,11 @@ pub enum Answer {
     Token {
         /// It.
         token: Token,
+    },
+    /// A session began.
+    Session {
+        /// It.
+        session: Session,
     },
     /// Done; `changed` tells how many events it took (0: nothing to do).
     Done {

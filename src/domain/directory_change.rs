@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     id::{PersonId, TeamId},
     person::{Person, Team},
+    record::{PersonRecord, SourceName, TeamRecord},
 };
 
 /// One change of the directory. Whole values, so that rebuilding needs no history of fields.
@@ -38,4 +39,25 @@ pub enum DirectoryChange {
         /// Which.
         id: TeamId,
     },
+}
+
+/// What a source says now, beside what that changes. Files alone say nothing here: what they say is the directory itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Told {
+    /// Of people. One whose effective facts do not change comes only here.
+    #[serde(default)]
+    pub people: Vec<PersonRecord>,
+    /// Of teams.
+    #[serde(default)]
+    pub teams: Vec<TeamRecord>,
+    /// Teams of which a source speaks no more, while others do.
+    #[serde(default)]
+    pub forgotten: Vec<(SourceName, TeamId)>,
+}
+
+impl Told {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        self.people.is_empty() && self.teams.is_empty() && self.forgotten.is_empty()
+    }
 }

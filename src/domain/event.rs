@@ -14,9 +14,11 @@ use super::{
     delivery::Delivery,
     grant::Grant,
     group::Entitlement,
-    id::{CommandId, ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, TeamId, TokenId},
+    id::{CommandId, ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, SessionId, TeamId, TokenId},
     person::Team,
+    record::{SourceName, TeamRecord},
     request::{Approval, Request},
+    session::{Identity, Session, SessionEnd},
     standing::{Cause, Departure, HeldChange},
     time::Time,
     token::Token,
@@ -299,6 +301,9 @@ pub enum Change {
         team: Team,
         /// From which source.
         source: String,
+        /// What sources say of it, where more than files speak.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        records: Vec<TeamRecord>,
     },
     /// A team is gone.
     #[serde(rename = "team.removed")]
@@ -307,6 +312,28 @@ pub enum Change {
         team: TeamId,
         /// From which source.
         source: String,
+    },
+    /// A source says something else of a person, and the directory stays as it is; what it says is personal text.
+    #[serde(rename = "person.recorded")]
+    PersonRecorded {
+        /// Who.
+        person: PersonId,
+        /// From which source.
+        source: String,
+    },
+    /// A source says something else of a team, or nothing any more, and the directory stays as it is.
+    #[serde(rename = "team.recorded")]
+    TeamRecorded {
+        /// Which.
+        team: TeamId,
+        /// From which source.
+        source: String,
+        /// What sources say of it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        records: Vec<TeamRecord>,
+        /// The source that speaks of it no more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        forgotten: Option<SourceName>,
     },
     /// A policy set came into force.
     #[serde(rename = "policy.loaded")]
@@ -359,6 +386,48 @@ pub enum Change {
         /// Set when nobody revoked it: its owner has left.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<Cause>,
+    },
+    /// A first sign-in recorded whom an issuer means by a subject.
+    #[serde(rename = "identity.linked")]
+    IdentityLinked {
+        /// Who.
+        identity: Identity,
+    },
+    /// An admin had that forgotten; why is personal text.
+    #[serde(rename = "identity.unlinked")]
+    IdentityUnlinked {
+        /// The issuer's URL.
+        issuer: String,
+        /// The subject.
+        subject: String,
+        /// Whose it was.
+        person: PersonId,
+    },
+    /// A person signed in. Which browser is personal text.
+    #[serde(rename = "session.started")]
+    SessionStarted {
+        /// The session.
+        session: Session,
+    },
+    /// A session ended.
+    #[serde(rename = "session.ended")]
+    SessionEnded {
+        /// Which.
+        session: SessionId,
+        /// Whose.
+        person: PersonId,
+        /// Why.
+        cause: SessionEnd,
+    },
+    /// An issuer named somebody who may not come in: they left, or are another subject there. Why is personal text.
+    #[serde(rename = "signin.refused")]
+    SigninRefused {
+        /// The issuer's URL.
+        issuer: String,
+        /// The subject.
+        subject: String,
+        /// Whom that would be.
+        person: PersonId,
     },
     /// New grants are stopped, or no longer (semantics.md, 36).
     #[serde(rename = "freeze.set")]
@@ -428,10 +497,17 @@ impl Change {
             Self::PersonLeft { .. } => "person.left",
             Self::TeamChanged { .. } => "team.changed",
             Self::TeamRemoved { .. } => "team.removed",
+            Self::PersonRecorded { .. } => "person.recorded",
+            Self::TeamRecorded { .. } => "team.recorded",
             Self::PolicyLoaded { .. } => "policy.loaded",
             Self::PolicyLoadFailed { .. } => "policy.load_failed",
             Self::TokenCreated { .. } => "token.created",
             Self::TokenRevoked { .. } => "token.revoked",
+            Self::IdentityLinked { .. } => "identity.linked",
+            Self::IdentityUnlinked { .. } => "identity.unlinked",
+            Self::SessionStarted { .. } => "session.started",
+            Self::SessionEnded { .. } => "session.ended",
+            Self::SigninRefused { .. } => "signin.refused",
             Self::FreezeSet { .. } => "freeze.set",
             Self::Refused { .. } => "refused",
         }
@@ -443,7 +519,7 @@ impl Change {
         "grant.extended", "grant.revoked", "grant.expired", "grant.ending", "grant.flagged", "grant.kept", "grant.moved", "grant.adopted", "grant.birthright", "block.lifted", "delivery.queued",
         "delivery.done", "delivery.failing", "person.added", "person.changed", "person.left", "team.changed",
         "team.removed", "endings.held", "endings.confirmed", "endings.withdrawn", "policy.loaded", "policy.load_failed", "token.created", "token.revoked", "freeze.set", "refused",
-        "removals.confirmed",
+        "removals.confirmed", "identity.linked", "identity.unlinked", "session.started", "session.ended", "signin.refused", "person.recorded", "team.recorded",
     ];
 
     /// How it came out.
@@ -457,9 +533,9 @@ impl Change {
             "request.submitted" | "delivery.queued" | "grant.ending" | "grant.flagged" | "endings.held" => Outcome::Pending,
             "request.granted" | "grant.extended" | "grant.adopted" | "grant.birthright" => Outcome::Granted,
             "request.denied" => Outcome::Denied,
-            "request.withdrawn" | "request.expired" | "approval.voided" | "grant.revoked" | "grant.expired" => Outcome::Ended,
+            "request.withdrawn" | "request.expired" | "approval.voided" | "grant.revoked" | "grant.expired" | "session.ended" => Outcome::Ended,
             "delivery.failing" | "policy.load_failed" => Outcome::Failing,
-            "refused" => Outcome::Refused,
+            "refused" | "signin.refused" => Outcome::Refused,
             _ => Outcome::Done,
         }
     }

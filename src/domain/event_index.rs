@@ -95,11 +95,18 @@ impl Change {
             Self::PersonAdded { person, .. }
             | Self::PersonChanged { person, .. }
             | Self::PersonLeft { person, .. }
+            | Self::IdentityUnlinked { person, .. }
+            | Self::SessionEnded { person, .. }
+            | Self::SigninRefused { person, .. }
+            | Self::PersonRecorded { person, .. }
             | Self::TokenRevoked { person, .. } => about(person),
+            Self::IdentityLinked { identity } => about(&identity.person),
+            Self::SessionStarted { session } => about(&session.person),
             Self::TokenCreated { token } => about(&token.person),
             Self::PolicyLoaded { revision, .. } => EventIndex { policy_revision: Some(revision.clone()), ..EventIndex::default() },
             Self::TeamChanged { .. }
             | Self::TeamRemoved { .. }
+            | Self::TeamRecorded { .. }
             | Self::EndingsWithdrawn { .. }
             | Self::PolicyLoadFailed { .. }
             | Self::FreezeSet { .. }

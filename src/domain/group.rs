@@ -2,7 +2,7 @@
 //!
 //! Conditions are kept here as their source text; `policy/` holds them compiled. Pages and the API show these values.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::{BTreeMap, BTreeSet}, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -286,6 +286,14 @@ pub struct Conflict {
     /// Which grant survives an appearing conflict; default the older.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep: Option<GroupId>,
+}
+
+impl Conflict {
+    /// What is held that may not be held beside a group, in the order of the file; nothing when the conflict is about others.
+    pub fn held_beside<'c>(&'c self, group: &'c GroupId, holds: &'c BTreeSet<GroupId>) -> impl Iterator<Item = &'c GroupId> {
+        let about = self.groups.contains(group);
+        self.groups.iter().filter(move |other| about && *other != group && holds.contains(*other))
+    }
 }
 
 /// Who audits and who administers Bandpass itself (`roles.toml`).

@@ -120,6 +120,13 @@ text_id!(
     |c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-')
 );
 
+text_id!(
+    /// A configured issuer of sign-ins, as it stands in addresses.
+    IssuerName, "issuer name", 63,
+    "use 1 to 63 lower-case letters, digits and `-`, starting with a letter or digit",
+    |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
+);
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -158,6 +165,8 @@ uuid_id!(/// A delivery to a target system.
     DeliveryId);
 uuid_id!(/// A command; resolves the unknown outcome of a commit (semantics.md, 17).
     CommandId);
+uuid_id!(/// A session of a browser; the secret in its cookie is never an id.
+    SessionId);
 uuid_id!(/// A personal access token; the secret itself is never an id.
     TokenId);
 

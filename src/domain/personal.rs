@@ -8,6 +8,7 @@ use super::{
     commit::Commit,
     decision::Decision,
     person::Person,
+    record::PersonRecord,
 };
 
 /// Text about people: erasable, bound to the body by a salted commitment.
@@ -34,7 +35,13 @@ pub struct Personal {
     /// Who gained and lost by a load of policy, by group.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub access: Vec<GroupAccess>,
+    /// Which browser, as it calls itself, and what a refused sign-in looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
     /// The person as the directory now has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<Box<Person>>,
+    /// What sources say of the person, where more than files speak.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<PersonRecord>,
 }

@@ -116,10 +116,33 @@ impl Git {
 /// What git complained of, on one line, bounded.
 fn complaint(output: &Output) -> String {
     let lines: Vec<&str> = output.complaint.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    // ssh and servers say why on lines of their own, and git then only that it could not read.
+    if let Some(cure) = cure(&output.complaint) {
+        return cure.to_owned();
+    }
     let told: Vec<&str> = lines.iter().filter_map(|l| l.strip_prefix("fatal: ").or_else(|| l.strip_prefix("error: "))).collect();
+    let by_ssh = lines.iter().take_while(|l| !l.starts_with("fatal: ")).last().filter(|_| output.complaint.contains("Could not read from remote repository"));
+    if let Some(said) = by_ssh {
+        return plain(said, 400);
+    }
     let text = if told.is_empty() { lines.join("; ") } else { told.join("; ") };
     let text = if text.is_empty() { format!("git ended with {}", output.status) } else { text };
     plain(&text, 400)
+}
+
+/// What to do about complaints that remotes on other machines cause, which git words for its own users.
+fn cure(complaint: &str) -> Option<&'static str> {
+    const KNOWN: [(&str, &str); 8] = [
+        ("REMOTE HOST IDENTIFICATION HAS CHANGED", "the server's host key is not the one in known_hosts; somebody may be in between: compare it with the server's own before you replace it"),
+        ("Host key verification failed", "the server's host key is not in known_hosts; add it, from the server's own, for the user that runs bandpass"),
+        ("Permission denied (", "the server does not take our ssh key; add its public part to the repository as a deploy key that may read"),
+        ("Authentication failed", "the server does not take the token or password of `policy.source`; give a new one that may read, by BANDPASS__POLICY__SOURCE"),
+        ("could not read Username", "the server asks for a token, and `policy.source` has none; write https://TOKEN@HOST/REPO into BANDPASS__POLICY__SOURCE"),
+        ("could not read Password", "the server asks for a token, and `policy.source` has none that it takes; write https://USER:TOKEN@HOST/REPO into BANDPASS__POLICY__SOURCE"),
+        ("server certificate verification failed", "the server's certificate is by no authority that this machine knows; name its own in GIT_SSL_CAINFO"),
+        ("SSL certificate problem", "the server's certificate is by no authority that this machine knows; name its own in GIT_SSL_CAINFO"),
+    ];
+    KNOWN.iter().find(|(said, _)| complaint.contains(said)).map(|(_, cure)| *cure)
 }
 
 /// Text from outside for people: bounded, without control characters or direction marks.

@@ -5,3 +5,4 @@ pub mod deliver;
 pub mod expire;
 pub mod policy_source;
 pub mod reconsider;
+pub mod sessions;

@@ -17,7 +17,7 @@ use crate::{
         actor::Actor,
         command::{Command, Envelope},
         commit::Commit,
-        id::{CommandId, ConnectorName, PolicyRevision},
+        id::{CommandId, ConnectorName, PolicyRevision, SessionId},
         problem::Problem,
         time::Time,
     },
@@ -91,6 +91,8 @@ impl Shared {
 /// One thing for the ledger's thread to do.
 pub(super) enum Work {
     Command { envelope: Box<Envelope>, compiled: Option<Arc<PolicySet>>, reply: oneshot::Sender<Result<Reply, LedgerError>> },
+    /// Kept beside the log: when something last came from sessions.
+    Seen(Vec<(SessionId, Time)>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -238,6 +240,14 @@ impl Ledger {
     /// Whether the ledger decides.
     pub fn is_deciding(&self) -> bool {
         !self.shared.stats.stopped.load(Ordering::Relaxed) && !self.queue.is_closed()
+    }
+
+    /// Keeps when something last came from sessions. It is no event, for it changes nothing but when they count as idle; it goes
+    /// through the ledger's thread all the same, which holds the only connection that writes. Lost when the queue is full.
+    pub fn note_seen(&self, seen: Vec<(SessionId, Time)>) {
+        if self.queue.try_send(Work::Seen(seen)).is_err() {
+            tracing::warn!("when sessions were last seen could not be kept: the queue is full");
+        }
     }
 
     /// Finishes what is queued and stops the thread.

@@ -13,6 +13,7 @@
 pub mod adopt;
 mod batch;
 pub mod decide;
+pub mod departed;
 pub mod encode;
 mod handle;
 mod holdings;

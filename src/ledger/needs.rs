@@ -41,6 +41,20 @@ pub fn named(envelope: &Envelope, into: &mut Named) {
         Command::RevokeToken { token } => {
             into.tokens.insert(*token);
         }
+        Command::SignIn { issuer, subject, attempt_sha256, replaces, .. } => {
+            if let Some(person) = envelope.actor.person_id() {
+                into.identities.insert((issuer.clone(), person.clone(), Some(subject.clone())));
+            }
+            into.attempts.insert(attempt_sha256.clone());
+            into.sessions.extend(*replaces);
+        }
+        Command::EndSessions { person, .. } => {
+            into.sessions_of.insert(person.clone());
+        }
+        Command::UnlinkIdentity { issuer, person, .. } => {
+            into.identities.insert((issuer.clone(), person.clone(), None));
+            into.sessions_of.insert(person.clone());
+        }
         _ => {}
     }
 }
@@ -135,7 +149,7 @@ pub fn around(envelope: &Envelope, snapshot: &Snapshot, state: &State, into: &mu
             }));
             into.people.extend(into.leavers.iter().cloned());
         }
-        Command::CreateToken { .. } | Command::RevokeToken { .. } | Command::Freeze { .. } | Command::ConfirmEndings { .. } => actor(),
+        Command::CreateToken { .. } | Command::RevokeToken { .. } | Command::Freeze { .. } | Command::ConfirmEndings { .. } | Command::EndSessions { .. } | Command::UnlinkIdentity { .. } => actor(),
         _ => {}
     }
 }
@@ -156,6 +170,10 @@ pub fn may_remove(command: &Command) -> bool {
             | Command::RecordRefusals { .. }
             | Command::CreateToken { .. }
             | Command::RevokeToken { .. }
+            | Command::SignIn { .. }
+            | Command::RefuseSignIn { .. }
+            | Command::EndSessions { .. }
+            | Command::UnlinkIdentity { .. }
             | Command::Adopt { .. }
             | Command::Birthright { .. }
     )

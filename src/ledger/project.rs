@@ -5,7 +5,9 @@ use crate::{
         delivery::{Delivery, DeliveryState},
         event::{Change, Event},
         grant::{Grant, GrantStatus},
+        id::PersonId,
         person::PersonStatus,
+        record::TeamRecord,
         request::{Request, RequestStatus},
         standing::{Audience, HeldEndings, HeldState, Notice},
     },
@@ -127,17 +129,21 @@ pub fn project(event: &Event) -> Vec<RowChange> {
             vec![RowChange::DeliveryReported { id: *delivery, state: DeliveryState::Failing, done_at: None, note: Some(error.clone()) }]
         }
         Change::RemovalsConfirmed { connector, .. } => vec![RowChange::RemovalsConfirmed { connector: connector.clone(), seq }],
-        Change::PersonAdded { person, .. } | Change::PersonChanged { person, .. } => vec![
-            RowChange::PersonPut { id: person.clone(), status: PersonStatus::Active, person: event.personal.person.clone(), seq },
-            RowChange::DirectoryRevision(seq),
-        ],
+        Change::PersonAdded { person, .. } | Change::PersonChanged { person, .. } => person_put(event, person, PersonStatus::Active),
         Change::PersonLeft { person, released, .. } => {
-            let put = RowChange::PersonPut { id: person.clone(), status: PersonStatus::Left, person: event.personal.person.clone(), seq };
-            let mut changes = vec![put, RowChange::DirectoryRevision(seq)];
+            let mut changes = person_put(event, person, PersonStatus::Left);
             changes.extend(released.iter().copied().map(RowChange::DeliveryReleased));
             changes
         }
-        Change::TeamChanged { team, .. } => vec![RowChange::TeamPut { team: team.clone(), seq }, RowChange::DirectoryRevision(seq)],
+        Change::PersonRecorded { .. } => person_records(event).chain([RowChange::DirectoryRevision(seq)]).collect(),
+        Change::TeamChanged { team, records, .. } => {
+            let put = RowChange::TeamPut { team: team.clone(), seq };
+            std::iter::once(put).chain(team_records(event, records)).chain([RowChange::DirectoryRevision(seq)]).collect()
+        }
+        Change::TeamRecorded { team, records, forgotten, .. } => {
+            let gone = forgotten.iter().map(|source| RowChange::TeamRecordGone { source: source.clone(), team: team.clone() });
+            gone.chain(team_records(event, records)).chain([RowChange::DirectoryRevision(seq)]).collect()
+        }
         Change::TeamRemoved { team, .. } => vec![RowChange::TeamGone(team.clone()), RowChange::DirectoryRevision(seq)],
         Change::PolicyLoaded { revision, source, groups_added, groups_removed, departures, .. } => {
             let gone = |g: &crate::domain::id::GroupId| RowChange::GroupGone { group: g.clone(), departure: departures.get(g).copied() };
@@ -148,8 +154,16 @@ pub fn project(event: &Event) -> Vec<RowChange> {
         }
         Change::TokenCreated { token } => vec![RowChange::TokenMade(token.clone())],
         Change::TokenRevoked { token, .. } => vec![RowChange::TokenRevoked { id: *token, at }],
+        Change::IdentityLinked { identity } => vec![RowChange::IdentityLinked { identity: identity.clone(), seq }],
+        Change::IdentityUnlinked { issuer, subject, .. } => {
+            vec![RowChange::IdentityUnlinked { issuer: issuer.clone(), subject: subject.clone() }]
+        }
+        Change::SessionStarted { session } => {
+            vec![RowChange::SessionStarted { session: session.clone(), agent: event.personal.agent.clone() }]
+        }
+        Change::SessionEnded { session, cause, .. } => vec![RowChange::SessionEnded { id: *session, at, cause: *cause }],
         Change::FreezeSet { on } => vec![RowChange::Frozen(*on)],
-        Change::PolicyLoadFailed { .. } | Change::Refused { .. } => Vec::new(),
+        Change::PolicyLoadFailed { .. } | Change::SigninRefused { .. } | Change::Refused { .. } => Vec::new(),
     }
 }
 
@@ -165,6 +179,35 @@ fn decided(request: &Request, seq: i64) -> RowChange {
             seq,
         }
     }
+}
+
+/// The person as they are now, and what sources say of them.
+fn person_put(event: &Event, id: &PersonId, status: PersonStatus) -> Vec<RowChange> {
+    let put = RowChange::PersonPut { id: id.clone(), status, person: event.personal.person.clone(), seq: event.seq };
+    std::iter::once(put).chain(person_records(event)).chain([RowChange::DirectoryRevision(event.seq)]).collect()
+}
+
+/// What sources say, with the event's time where they leave it open.
+fn person_records(event: &Event) -> impl Iterator<Item = RowChange> + '_ {
+    event.personal.records.iter().map(|record| {
+        let mut record = Box::new(record.clone());
+        if !record.undated {
+            record.created_at.get_or_insert(event.at);
+            record.told_at.get_or_insert(event.at);
+        }
+        RowChange::PersonRecordPut { record, seq: event.seq }
+    })
+}
+
+fn team_records<'a>(event: &'a Event, records: &'a [TeamRecord]) -> impl Iterator<Item = RowChange> + 'a {
+    records.iter().map(|record| {
+        let mut record = Box::new(record.clone());
+        if !record.undated {
+            record.created_at.get_or_insert(event.at);
+            record.told_at.get_or_insert(event.at);
+        }
+        RowChange::TeamRecordPut { record, seq: event.seq }
+    })
 }
 
 fn queued(deliveries: &[Delivery]) -> impl Iterator<Item = RowChange> + '_ {

@@ -1,14 +1,15 @@
 //! What a batch knows: loaded rows, changed by each event of the batch, so that each command sees the effects of those
 //! before it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::{
     domain::{
         delivery::{Delivery, DeliveryState},
         grant::{Grant, GrantStatus},
-        id::{ConnectorName, DeliveryId, GrantId, GroupId, PersonId, RequestId, TokenId},
+        id::{ConnectorName, DeliveryId, GrantId, GroupId, PersonId, RequestId, SessionId, TokenId},
         request::{Approval, Request, RequestStatus},
+        session::{Identity, Session},
         standing::{HeldEndings, HeldState},
         token::Token,
     },
@@ -30,6 +31,11 @@ pub struct State {
     deliveries: HashMap<DeliveryId, Delivery>,
     blocks: HashMap<(PersonId, GroupId), Vec<Block>>,
     tokens: HashMap<TokenId, Token>,
+    sessions: HashMap<SessionId, Session>,
+    /// By issuer and subject.
+    identities: HashMap<(String, String), Identity>,
+    /// Of those sign-ins that commands name, the ones that have begun a session.
+    attempts: HashSet<String>,
     /// Requests, grants and deliveries that reached their end in this batch.
     ended: Ended,
     /// Endings that wait for a person, as far as a command of the batch asks.
@@ -78,6 +84,12 @@ impl State {
         for token in loaded.tokens {
             self.tokens.insert(token.id, token);
         }
+        for session in loaded.sessions {
+            self.put_session(session);
+        }
+        for identity in loaded.identities {
+            self.identities.insert((identity.issuer.clone(), identity.subject.clone()), identity);
+        }
         for block in loaded.blocks {
             self.put_block(block);
         }
@@ -96,6 +108,11 @@ impl State {
         blocks.push(block);
     }
 
+    fn put_session(&mut self, session: Session) {
+        self.attempts.insert(session.attempt_sha256.clone());
+        self.sessions.insert(session.id, session);
+    }
+
     /// Forgets what has ended and the votes: what is left is what the next batch may meet again.
     pub fn settle(&mut self) {
         let ended = std::mem::take(&mut self.ended);
@@ -109,6 +126,10 @@ impl State {
             self.deliveries.remove(&id);
         }
         self.approvals.clear();
+        // What signing in and out needs is few rows, and is read each time.
+        self.sessions.clear();
+        self.identities.clear();
+        self.attempts.clear();
     }
 
     /// How many rows are held.
@@ -248,10 +269,25 @@ impl State {
                     token.revoked_at = Some(*at);
                 }
             }
+            RowChange::SessionStarted { session, .. } => self.put_session(session.clone()),
+            RowChange::SessionEnded { id, at, cause } => {
+                if let Some(session) = self.sessions.get_mut(id) {
+                    session.ended = Some((*at, *cause));
+                }
+            }
+            RowChange::IdentityLinked { identity, .. } => {
+                self.identities.insert((identity.issuer.clone(), identity.subject.clone()), identity.clone());
+            }
+            RowChange::IdentityUnlinked { issuer, subject } => {
+                self.identities.remove(&(issuer.clone(), subject.clone()));
+            }
             RowChange::Frozen(on) => self.frozen = *on,
             RowChange::PersonPut { .. }
             | RowChange::TeamPut { .. }
             | RowChange::TeamGone(_)
+            | RowChange::PersonRecordPut { .. }
+            | RowChange::TeamRecordPut { .. }
+            | RowChange::TeamRecordGone { .. }
             | RowChange::GroupBorn { .. }
             | RowChange::GroupGone { .. }
             | RowChange::NoticeQueued(_)
@@ -345,6 +381,33 @@ impl State {
     /// A token.
     pub fn token(&self, id: TokenId) -> Option<&Token> {
         self.tokens.get(&id)
+    }
+
+    /// A session that a command names.
+    pub fn session(&self, id: SessionId) -> Option<&Session> {
+        self.sessions.get(&id)
+    }
+
+    /// The live sessions of a person that a command names, by id.
+    pub fn live_sessions(&self, person: &PersonId) -> impl Iterator<Item = &Session> {
+        let mut found: Vec<&Session> = self.sessions.values().filter(|s| s.person == *person && s.ended.is_none()).collect();
+        found.sort_by_key(|s| s.id);
+        found.into_iter()
+    }
+
+    /// Who a subject is at an issuer.
+    pub fn identity(&self, issuer: &str, subject: &str) -> Option<&Identity> {
+        self.identities.get(&(issuer.to_owned(), subject.to_owned()))
+    }
+
+    /// The subject of a person at an issuer.
+    pub fn subject_of(&self, issuer: &str, person: &PersonId) -> Option<&str> {
+        self.identities.values().find(|i| i.issuer == issuer && i.person == *person).map(|i| i.subject.as_str())
+    }
+
+    /// Whether a sign-in has begun a session already.
+    pub fn attempt_is_used(&self, attempt_sha256: &str) -> bool {
+        self.attempts.contains(attempt_sha256)
     }
 
     /// A block of a person for a group.

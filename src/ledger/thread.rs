@@ -16,7 +16,7 @@ use super::{
     snapshot::Life,
 };
 use crate::{
-    directory::Directory,
+    directory::{Changed, Directory},
     domain::{command::Envelope, time::Time},
     policy::{self, Engine, PolicySet},
     store::{read::StoreError, writer::Writer},
@@ -53,10 +53,7 @@ fn read_in_force(writer: &mut Writer, last: Option<&Snapshot>, compiled: Option<
     writer.rollback();
     let directory = match last.filter(|l| l.directory.revision() == head.directory_revision) {
         Some(last) => Arc::clone(&last.directory),
-        None => {
-            let (people, teams) = writer.load_directory()?;
-            Arc::new(Directory::new(people, teams, head.directory_revision))
-        }
+        None => Arc::new(read_directory(writer, last.map(|l| &*l.directory), head.directory_revision)?),
     };
     let compiled = compiled.filter(|set| Some(set.revision()) == head.policy_revision.as_ref());
     let set = match (&head.policy_revision, last.filter(|l| l.in_force == head.policy_revision), compiled) {
@@ -86,6 +83,20 @@ fn read_in_force(writer: &mut Writer, last: Option<&Snapshot>, compiled: Option<
     })
 }
 
+/// Reads what changed of the directory since the last snapshot; everything at first, and when a team is gone.
+fn read_directory(writer: &mut Writer, last: Option<&Directory>, revision: i64) -> Result<Directory, StoreError> {
+    if let Some(last) = last {
+        let found = writer.load_directory_since(last.revision())?;
+        let changed = Changed { people: found.people, teams: found.teams, person_records: found.person_records, team_records: found.team_records };
+        let next = last.with_changed(changed, revision);
+        if (next.teams().len(), next.records().team_count()) == found.team_counts {
+            return Ok(next);
+        }
+    }
+    let found = writer.load_directory()?;
+    Ok(Directory::new(found.people, found.teams, revision).with_records(found.person_records, found.team_records))
+}
+
 struct Thread {
     batcher: Batcher,
     shared: Arc<Shared>,
@@ -106,6 +117,11 @@ impl Thread {
                         self.carry_out(std::mem::take(&mut batch));
                         let _ = done.send(());
                         return;
+                    }
+                    Work::Seen(seen) => {
+                        if let Err(error) = self.batcher.writer.note_seen(&seen) {
+                            tracing::warn!(%error, "when sessions were last seen could not be kept");
+                        }
                     }
                     Work::Command { envelope, compiled, reply } => {
                         let alone = needs::stands_alone(&envelope.command);

@@ -287,3 +287,15 @@ fn compile(files: &PolicyFiles, known: &Known, timezone: &str, kept: bool) -> Ch
     });
     Checked { set, problems }
 }
+
+/// One group of a set that was checked before, read from its own file alone; none when the set has no such group. Parsing
+/// happens on a large stack.
+pub fn group_in(files: &PolicyFiles, id: &GroupId) -> Option<Group> {
+    let ending = format!("/{id}.toml");
+    let (path, bytes) = files.iter().find(|(path, _)| path.starts_with("groups/") && path.ends_with(&ending))?;
+    let text = std::str::from_utf8(bytes).ok()?;
+    std::thread::scope(|scope| {
+        let read = || group_file::read(&mut Reader::new(path, text), id).map(|(group, ..)| group);
+        std::thread::Builder::new().stack_size(PARSING_STACK).spawn_scoped(scope, read).ok()?.join().ok()?
+    })
+}

@@ -163,8 +163,8 @@ impl Engine {
                 decision.guardrails.push(GuardrailFinding { id, reason: text, fix: None, failed: true });
             }
         }
-        for conflict in self.set.conflicts.iter().filter(|c| c.groups.contains(inquiry.group)) {
-            for held in conflict.groups.iter().filter(|g| *g != inquiry.group && inquiry.holds.contains(*g)) {
+        for conflict in &self.set.conflicts {
+            for held in conflict.held_beside(inquiry.group, inquiry.holds) {
                 let title = self.set.group(held.as_str()).map_or_else(|| held.to_string(), |g| g.title.clone());
                 let text = format!("You hold {title}, and nobody may hold both: {}", conflict.reason);
                 let mut pair = [inquiry.group.as_str(), held.as_str()];

@@ -76,7 +76,7 @@ pub fn run(set: &Arc<PolicySet>, cases: &[Case], teams: &Teams, now: Time) -> Ex
         let Some(group) = set.group(id.as_str()) else { continue };
         for example in examples {
             let Some((decision, told)) = decide(id, example, now) else { continue };
-            let failure = unknown_fact(example, set, teams).or_else(|| failure(example, &decision));
+            let failure = unknown_fact(example, set, teams).or_else(|| failure(example, &decision)).or_else(|| unsaid(&example.reasons, &decision, &told));
             report.runs.push(ExampleRun { name: None, group: id.clone(), file: group.file.clone(), line: example.line, failure, decision, told });
         }
     }
@@ -84,7 +84,7 @@ pub fn run(set: &Arc<PolicySet>, cases: &[Case], teams: &Teams, now: Time) -> Ex
         let Some((decision, told)) = decide(&case.group, &case.example, case.at.unwrap_or(now)) else { continue };
         let failure = unknown_fact(&case.example, set, teams)
             .or_else(|| failure(&case.example, &decision))
-            .or_else(|| unsaid(&case.reasons, &decision, &told));
+            .or_else(|| unsaid(&case.example.reasons, &decision, &told));
         let (name, group, file) = (Some(case.name.clone()), case.group.clone(), case.file.clone());
         report.runs.push(ExampleRun { name, group, file, line: case.example.line, failure, decision, told });
     }

@@ -30,13 +30,11 @@ pub struct Case {
     pub(super) at: Option<Time>,
     /// The rest is what an example holds.
     pub(super) example: Example,
-    /// Texts that the explanation must hold.
-    pub(super) reasons: Vec<String>,
     /// Its file.
     pub(super) file: String,
 }
 
-const KEYS: &[&str] = &["name", "group", "person", "for", "holds", "justification", "at", "expect", "rule", "guardrail", "reason"];
+pub(super) const KEYS: &[&str] = &["name", "group", "person", "for", "holds", "justification", "at", "expect", "rule", "guardrail", "reason"];
 
 /// Reads every fixture file of a folder. Answers the cases that can be run, and every problem. Parsing happens on a large stack.
 pub fn read(files: &PolicyFiles, set: &PolicySet) -> (Vec<Case>, Vec<Problem>) {
@@ -92,10 +90,7 @@ fn read_case(reader: &mut Reader<'_>, entry: &Table<'_>, at: &Range<usize>, set:
     let holds = reader.list::<GroupId>(entry, "holds").unwrap_or_default();
     let rule = reader.text(entry, "rule");
     let guardrail = reader.text(entry, "guardrail");
-    let reasons = reader.texts(entry, "reason").unwrap_or_default();
-    for (_, span) in reasons.iter().filter(|(text, _)| text.trim().is_empty()) {
-        reader.tell(span.clone(), "BP005", "`reason` is empty", Some("an empty text is in every explanation; write a part of a sentence".to_owned()));
-    }
+    let reasons = reasons(reader, entry);
     let asked_at = reader.parsed::<Time>(entry, "at").map(|(at, _)| at);
     let justified = reader.text(entry, "justification").is_some();
     let line = reader.line_of(at.start);
@@ -126,10 +121,19 @@ fn read_case(reader: &mut Reader<'_>, entry: &Table<'_>, at: &Range<usize>, set:
         expect,
         rule: rule.map(|(r, _)| r),
         guardrail: guardrail.map(|(g, _)| g),
+        reasons,
         line,
     };
-    let reasons = reasons.into_iter().map(|(text, _)| text).collect();
-    Some(Case { name, group, at: asked_at, example, reasons, file: reader.file.to_owned() })
+    Some(Case { name, group, at: asked_at, example, file: reader.file.to_owned() })
+}
+
+/// The texts that an explanation must hold, of an example or a case.
+pub(super) fn reasons(reader: &mut Reader<'_>, entry: &Table<'_>) -> Vec<String> {
+    let reasons = reader.texts(entry, "reason").unwrap_or_default();
+    for (_, span) in reasons.iter().filter(|(text, _)| text.trim().is_empty()) {
+        reader.tell(span.clone(), "BP005", "`reason` is empty", Some("an empty text is in every explanation; write a part of a sentence".to_owned()));
+    }
+    reasons.into_iter().map(|(text, _)| text).collect()
 }
 
 /// The facts about an invented person: `person = { team = "analytics", employment = "permanent" }`.

@@ -28,6 +28,8 @@ pub struct Example {
     pub rule: Option<String>,
     /// The guardrail that must forbid.
     pub guardrail: Option<String>,
+    /// Texts that the explanation must hold.
+    pub reasons: Vec<String>,
     /// Line of `[[example]]`.
     pub line: u32,
 }
@@ -107,7 +109,7 @@ pub(super) const STAGE_KEYS: &[&str] = &["from", "need", "within", "escalate"];
 pub(super) const ENTITLEMENT_KEYS: &[&str] = &["connector", "name"];
 pub(super) const BREAK_GLASS_KEYS: &[&str] = &["who", "for", "review_by"];
 pub(super) const REVIEW_KEYS: &[&str] = &["every", "by"];
-pub(super) const EXAMPLE_KEYS: &[&str] = &["person", "for", "expect", "rule", "guardrail", "holds", "justification"];
+pub(super) const EXAMPLE_KEYS: &[&str] = &["person", "for", "expect", "rule", "guardrail", "reason", "holds", "justification"];
 pub(super) const ALLOW_KEYS: &[&str] = &["code", "reason"];
 
 /// Reads one of some words.
@@ -370,10 +372,11 @@ fn read_examples(reader: &mut Reader<'_>, table: &Table<'_>, places: &mut Places
         own.rule = rule_at;
         let guardrail = reader.text(entry, "guardrail").map(|(g, _)| g);
         let justified = reader.text(entry, "justification").is_some();
+        let reasons = super::fixture::reasons(reader, entry);
         let line = reader.line_of(at.start);
         if let (Some(duration), Some(expect)) = (duration, expect) {
             places.examples.push(own);
-            examples.push(Example { person, holds, duration, justified, expect, rule, guardrail, line });
+            examples.push(Example { person, holds, duration, justified, expect, rule, guardrail, reasons, line });
         }
     }
     examples

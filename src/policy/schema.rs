@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::codes::CODES;
 
 /// The files that have a schema.
-pub const KINDS: &[&str] = &["group", "conflicts", "roles", "attributes"];
+pub const KINDS: &[&str] = &["group", "conflicts", "roles", "attributes", "tests"];
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
@@ -20,6 +20,7 @@ pub fn schema(kind: &str) -> Option<Value> {
         "conflicts" => conflicts(),
         "roles" => roles(),
         "attributes" => attributes(),
+        "tests" => tests_file(),
         _ => return None,
     })
 }
@@ -107,10 +108,11 @@ fn rule() -> Value {
     rule
 }
 
-fn example() -> Value {
+/// The keys that examples and cases share.
+fn expectations() -> Vec<(&'static str, Value)> {
     let fact = json!({ "anyOf": [{ "type": ["string", "integer", "boolean"] }, { "type": "array", "items": { "type": "string" } }] });
     let built_in: Map<String, Value> = super::cedar::BUILT_IN.iter().map(|name| ((*name).to_owned(), fact.clone())).collect();
-    let keys = [
+    vec![
         ("person", json!({ "type": "object", "properties": built_in, "additionalProperties": fact, "description": "Facts of an invented person: team, employment, location, ..., and declared attributes." })),
         ("for", duration("How long they ask for.")),
         ("expect", words("What must come out.", &["granted", "approval", "denied"])),
@@ -118,8 +120,24 @@ fn example() -> Value {
         ("guardrail", text("The id of the guardrail that must forbid.")),
         ("holds", list(&group_id("A group."), 0, "Groups they hold already.")),
         ("justification", text("What they write.")),
-    ];
+        ("reason", list(&json!({ "type": "string", "minLength": 1 }), 0, "Texts that the explanation must hold.")),
+    ]
+}
+
+fn example() -> Value {
+    let keys = expectations();
     table("A test of the rules, run by `bandpass policy test`.", &["for", "expect"], &keys)
+}
+
+fn tests_file() -> Value {
+    let mut keys = expectations();
+    keys.extend([
+        ("name", text("What the case shows, in words; unique.")),
+        ("group", group_id("The group that is asked for.")),
+        ("at", json!({ "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T", "description": "When it is asked, like 2026-12-24T08:00:00Z; now when left out." })),
+    ]);
+    let case = table("A test of several groups, guardrails or words, run by `bandpass policy test`.", &["name", "group", "for", "expect"], &keys);
+    file("Tests of policy", table("tests/*.toml", &[], &[("case", json!({ "type": "array", "items": case }))]))
 }
 
 fn allowance() -> Value {
@@ -216,7 +234,7 @@ mod tests {
     fn keys_are_those_that_the_reader_knows() {
         let group = schema("group").unwrap();
         let of = |key: &str| &group["properties"][key]["items"];
-        let tables: [(&Value, &[&str]); 8] = [
+        let tables: [(&Value, &[&str]); 9] = [
             (&group, keys::GROUP_KEYS),
             (of("rule"), keys::RULE_KEYS),
             (&of("rule")["properties"]["stage"]["items"], keys::STAGE_KEYS),
@@ -225,6 +243,7 @@ mod tests {
             (&group["properties"]["review"], keys::REVIEW_KEYS),
             (of("example"), keys::EXAMPLE_KEYS),
             (of("allow"), keys::ALLOW_KEYS),
+            (&schema("tests").unwrap()["properties"]["case"]["items"], crate::policy::fixture::KEYS),
         ];
         for (table, known) in tables {
             assert_eq!(names(table), known.iter().copied().collect());

@@ -6,9 +6,11 @@ use crate::domain::{
     duration::Duration,
     grant::{Grant, GrantStatus},
     group::Entitlement,
-    id::{ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, TeamId, TokenId},
+    id::{ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, SessionId, TeamId, TokenId},
     person::{Person, PersonStatus, Team},
+    record::{PersonRecord, SourceName, TeamRecord},
     request::{Approval, Request, RequestStatus},
+    session::{Identity, Session, SessionEnd},
     standing::{Departure, HeldEndings, HeldState, Notice, Standing},
     time::Time,
     token::Token,
@@ -191,8 +193,29 @@ pub enum RowChange {
         /// By which event.
         seq: i64,
     },
-    /// A team is gone.
+    /// A team is gone, with what sources said of it.
     TeamGone(TeamId),
+    /// What a source says of a person.
+    PersonRecordPut {
+        /// It.
+        record: Box<PersonRecord>,
+        /// By which event.
+        seq: i64,
+    },
+    /// What a source says of a team.
+    TeamRecordPut {
+        /// It.
+        record: Box<TeamRecord>,
+        /// By which event.
+        seq: i64,
+    },
+    /// A source speaks of a team no more.
+    TeamRecordGone {
+        /// Who.
+        source: SourceName,
+        /// Of which.
+        team: TeamId,
+    },
     /// A group began a life.
     GroupBorn {
         /// Which.
@@ -224,6 +247,36 @@ pub enum RowChange {
         id: TokenId,
         /// When.
         at: Time,
+    },
+    /// It is known who a subject is.
+    IdentityLinked {
+        /// Who.
+        identity: Identity,
+        /// By which event.
+        seq: i64,
+    },
+    /// It is not known any more.
+    IdentityUnlinked {
+        /// At which issuer.
+        issuer: String,
+        /// Which subject.
+        subject: String,
+    },
+    /// A session began.
+    SessionStarted {
+        /// It.
+        session: Session,
+        /// What the browser calls itself; none after an erasure.
+        agent: Option<String>,
+    },
+    /// A session ended.
+    SessionEnded {
+        /// Which.
+        id: SessionId,
+        /// When.
+        at: Time,
+        /// Why.
+        cause: SessionEnd,
     },
     /// New grants are stopped, or no longer. Lies in the head.
     Frozen(bool),

@@ -8,11 +8,13 @@ use super::{
     change::RowChange,
     db::{Db, Location, Purpose, connect, on},
     read::StoreError,
+    row_records::{PersonRecordRow, TeamRecordRow},
+    row_session::{IdentityRow, SessionRow, identity_key},
     row_standing::{GroupLifeRow, HeldEndingsRow, NoticeRow, on_change_word, standing_columns},
     row::{
         ApprovalRow, AuditLogRow, AuditPrivateRow, BlockRow, DeliveryRow, GrantRow, PersonRow, RequestRow, TeamRow, TokenRow, entitlements_text,
     },
-    schema::{approvals, audit_log, audit_private, blocks, deliveries, grants, group_lives, head, held_endings, notices, people, policy_blobs, policy_sets, removals_confirmed, requests, teams, tokens},
+    schema::{approvals, audit_log, audit_private, blocks, deliveries, grants, group_lives, head, held_endings, identities, notices, people, person_records, policy_blobs, policy_sets, removals_confirmed, requests, sessions, team_records, teams, tokens},
     snapshot::{StoredFiles, policy_files},
     writer::{HeadRow, store_error},
 };
@@ -59,6 +61,7 @@ pub struct Dump {
     people: BTreeMap<String, PersonRow>,
     lives: BTreeMap<String, GroupLifeRow>,
     held: BTreeMap<i64, HeldEndingsRow>,
+    sessions: BTreeMap<String, SessionRow>,
 }
 
 impl Dump {
@@ -89,6 +92,11 @@ impl Dump {
     fn put_held(&mut self, row: HeldEndingsRow) {
         self.put("held_endings", row.seq.to_string(), &row);
         self.held.insert(row.seq, row);
+    }
+
+    fn put_session(&mut self, row: SessionRow) {
+        self.put("sessions", row.id.clone(), &row);
+        self.sessions.insert(row.id.clone(), row);
     }
 
     /// Does to these tables what the store does to the real ones.
@@ -208,6 +216,21 @@ impl Dump {
             }
             RowChange::TeamGone(id) => {
                 self.tables.entry("teams").or_default().remove(id.as_str());
+                let of_team = format!("\n{id}");
+                self.tables.entry("team_records").or_default().retain(|key, _| !key.ends_with(&of_team));
+            }
+            RowChange::PersonRecordPut { record, seq } => {
+                if let Ok(row) = PersonRecordRow::new(record, *seq) {
+                    self.put("person_records", format!("{}\n{}", row.source, row.person), &row);
+                }
+            }
+            RowChange::TeamRecordPut { record, seq } => {
+                if let Ok(row) = TeamRecordRow::new(record, *seq) {
+                    self.put("team_records", format!("{}\n{}", row.source, row.team), &row);
+                }
+            }
+            RowChange::TeamRecordGone { source, team } => {
+                self.tables.entry("team_records").or_default().remove(&format!("{source}\n{team}"));
             }
             RowChange::GroupBorn { group, incarnation } => {
                 // What an earlier life said last stays: its grants may be live still.
@@ -247,6 +270,21 @@ impl Dump {
                     row.revoked_at = Some(at.micros());
                     self.put("tokens", row.id.clone(), &row);
                     self.tokens.insert(row.id.clone(), row);
+                }
+            }
+            RowChange::IdentityLinked { identity, seq } => {
+                let row = IdentityRow::new(identity, *seq);
+                self.put("identities", row.key(), &row);
+            }
+            RowChange::IdentityUnlinked { issuer, subject } => {
+                self.tables.entry("identities").or_default().remove(&identity_key(issuer, subject));
+            }
+            RowChange::SessionStarted { session, agent } => self.put_session(SessionRow::new(session, agent.as_deref())),
+            RowChange::SessionEnded { id, at, cause } => {
+                if let Some(mut row) = self.sessions.get(&id.to_string()).cloned() {
+                    row.ended_at = Some(at.micros());
+                    row.ended_because = Some(cause.as_str().to_owned());
+                    self.put_session(row);
                 }
             }
             RowChange::Frozen(on) => self.in_force.frozen = *on,
@@ -364,12 +402,16 @@ impl Dumper {
         }
         dump_table!(deliveries, DeliveryRow, |r: &DeliveryRow| r.id.clone());
         dump_table!(people, PersonRow, |r: &PersonRow| r.id.clone());
+        dump_table!(person_records, PersonRecordRow, |r: &PersonRecordRow| format!("{}\n{}", r.source, r.person));
+        dump_table!(team_records, TeamRecordRow, |r: &TeamRecordRow| format!("{}\n{}", r.source, r.team));
         dump_table!(teams, TeamRow, |r: &TeamRow| r.id.clone());
         dump_table!(blocks, BlockRow, block_key);
         dump_table!(tokens, TokenRow, |r: &TokenRow| r.id.clone());
         dump_table!(group_lives, GroupLifeRow, |r: &GroupLifeRow| r.group_id.clone());
         dump_table!(held_endings, HeldEndingsRow, |r: &HeldEndingsRow| r.seq.to_string());
         dump_table!(notices, NoticeRow, notice_key);
+        dump_table!(identities, IdentityRow, IdentityRow::key);
+        dump_table!(sessions, SessionRow, |r: &SessionRow| r.id.clone());
         Ok(dump)
     }
 

@@ -8,17 +8,19 @@ use super::{
     change::{Block, BlockCause},
     db::{Db, on},
     read::StoreError,
+    row_session::{IdentityRow, SessionRow},
     row_standing::{GroupLifeRow, HeldEndingsRow},
     row::{ApprovalRow, BlockRow, DeliveryRow, GrantRow, IdempotencyRow, RequestRow, TokenRow},
-    schema::{ActiveGrant, HeldRemoval, PendingRequest, approvals, blocks, deliveries, grants, group_lives, held_endings, idempotency, removals_confirmed, requests, tokens},
+    schema::{ActiveGrant, HeldRemoval, LiveSession, PendingRequest, approvals, blocks, deliveries, grants, group_lives, held_endings, idempotency, identities, removals_confirmed, requests, sessions, tokens},
     writer::{Writer, store_error},
 };
 use crate::domain::{
     delivery::Delivery,
     duration::Duration,
     grant::Grant,
-    id::{ConnectorName, DeliveryId, GrantId, GroupId, PersonId, RequestId, TokenId},
+    id::{ConnectorName, DeliveryId, GrantId, GroupId, PersonId, RequestId, SessionId, TokenId},
     request::{Approval, Request},
+    session::{Identity, Session},
     standing::{Departure, HeldEndings, HeldState},
     time::Time,
     token::Token,
@@ -37,6 +39,14 @@ pub struct Named {
     pub tokens: BTreeSet<TokenId>,
     /// Idempotency scopes.
     pub answers: BTreeSet<String>,
+    /// Who people and subjects are: the issuer, the person, the subject.
+    pub identities: BTreeSet<(String, PersonId, Option<String>)>,
+    /// Sign-ins, by the hash of their `state`: the sessions that they began.
+    pub attempts: BTreeSet<String>,
+    /// Sessions.
+    pub sessions: BTreeSet<SessionId>,
+    /// People whose live sessions are needed.
+    pub sessions_of: BTreeSet<PersonId>,
     /// Endings that wait for a person.
     pub held: bool,
 }
@@ -70,6 +80,10 @@ pub struct Loaded {
     pub grants: Vec<Grant>,
     /// Deliveries.
     pub deliveries: Vec<Delivery>,
+    /// Identities.
+    pub identities: Vec<Identity>,
+    /// Sessions.
+    pub sessions: Vec<Session>,
     /// Tokens.
     pub tokens: Vec<Token>,
     /// Kept answers: scope, hash of the body, answer.
@@ -153,6 +167,8 @@ impl Writer {
             .map_err(store_error)?;
             into.answers.extend(rows);
         }
+        self.load_signins(named, into)?;
+        let db = &mut self.db;
         if named.held {
             let rows: Vec<HeldEndingsRow> = on!(db, c => held_endings::table
                 .filter(held_endings::state.eq(HeldState::Waiting.as_str()))
@@ -160,6 +176,37 @@ impl Writer {
                 .load(c))
             .map_err(store_error)?;
             into.held = Some(valid::<_, HeldEndings>(rows)?.pop());
+        }
+        Ok(())
+    }
+
+    /// Loads identities and sessions.
+    fn load_signins(&mut self, named: &Named, into: &mut Loaded) -> Result<(), StoreError> {
+        let db = &mut self.db;
+        for (issuer, person, subject) in &named.identities {
+            let rows: Vec<IdentityRow> = on!(db, c => identities::table
+                .filter(identities::issuer.eq(issuer))
+                .filter(identities::person.eq(person.as_str()).or(identities::subject.nullable().eq(subject.as_deref())))
+                .select(IdentityRow::as_select())
+                .load(c))
+            .map_err(store_error)?;
+            into.identities.extend(valid::<_, Identity>(rows)?);
+        }
+        if !(named.attempts.is_empty() && named.sessions.is_empty()) {
+            let (attempts, ids) = (texts(&named.attempts), texts(&named.sessions));
+            let rows: Vec<SessionRow> = on!(db, c => sessions::table
+                .filter(sessions::attempt_sha256.eq_any(&attempts).or(sessions::id.eq_any(&ids)))
+                .select(SessionRow::as_select())
+                .load(c))
+            .map_err(store_error)?;
+            into.sessions.extend(valid::<_, Session>(rows)?);
+        }
+        if !named.sessions_of.is_empty() {
+            let people = texts(&named.sessions_of);
+            let rows: Vec<SessionRow> =
+                on!(db, c => sessions::table.filter(sessions::person.eq_any(&people)).filter(LiveSession).select(SessionRow::as_select()).load(c))
+                    .map_err(store_error)?;
+            into.sessions.extend(valid::<_, Session>(rows)?);
         }
         Ok(())
     }

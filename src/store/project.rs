@@ -13,9 +13,11 @@ use serde::Serialize;
 use super::{
     change::RowChange,
     db::{Db, on},
+    row_records::{PersonRecordRow, TeamRecordRow},
+    row_session::{IdentityRow, SessionRow},
     row_standing::{GroupLifeRow, HeldEndingsRow, NoticeRow, on_change_word, standing_columns},
     row::{ApprovalRow, BlockRow, DeliveryRow, GrantRow, PersonRow, RequestRow, TeamRow, TokenRow, entitlements_text},
-    schema::{HeldRemoval, approvals, blocks, deliveries, grants, group_lives, held_endings, notices, people, removals_confirmed, requests, teams, tokens},
+    schema::{HeldRemoval, approvals, blocks, deliveries, grants, group_lives, held_endings, identities, notices, people, person_records, removals_confirmed, requests, sessions, team_records, teams, tokens},
 };
 use crate::domain::{delivery::DeliveryState, person::PersonStatus, time::Time};
 
@@ -308,7 +310,23 @@ fn update(db: &mut Db, change: &RowChange) -> Result<(), DieselError> {
             let row = TeamRow { id: team.id.to_string(), data, seq: *seq };
             on!(db, c => diesel::insert_into(teams::table).values(&row).on_conflict(teams::id).do_update().set(&row).execute(c)).map(drop)
         }
-        RowChange::TeamGone(id) => on!(db, c => diesel::delete(teams::table.find(id.as_str())).execute(c)).map(drop),
+        RowChange::TeamGone(id) => {
+            on!(db, c => diesel::delete(team_records::table.filter(team_records::team.eq(id.as_str()))).execute(c))?;
+            on!(db, c => diesel::delete(teams::table.find(id.as_str())).execute(c)).map(drop)
+        }
+        RowChange::PersonRecordPut { record, seq } => {
+            let row = PersonRecordRow::new(record, *seq).map_err(|e| DieselError::SerializationError(Box::new(e)))?;
+            let key = (person_records::source, person_records::person);
+            on!(db, c => diesel::insert_into(person_records::table).values(&row).on_conflict(key).do_update().set(&row).execute(c)).map(drop)
+        }
+        RowChange::TeamRecordPut { record, seq } => {
+            let row = TeamRecordRow::new(record, *seq).map_err(|e| DieselError::SerializationError(Box::new(e)))?;
+            let key = (team_records::source, team_records::team);
+            on!(db, c => diesel::insert_into(team_records::table).values(&row).on_conflict(key).do_update().set(&row).execute(c)).map(drop)
+        }
+        RowChange::TeamRecordGone { source, team } => {
+            on!(db, c => diesel::delete(team_records::table.find((source.as_str(), team.as_str()))).execute(c)).map(drop)
+        }
         RowChange::GroupBorn { group, incarnation } => on!(db, c => diesel::insert_into(group_lives::table)
             .values(GroupLifeRow { group_id: group.to_string(), incarnation: *incarnation, live: true, on_change: None, grace: None })
             .on_conflict(group_lives::group_id)
@@ -352,6 +370,20 @@ fn update(db: &mut Db, change: &RowChange) -> Result<(), DieselError> {
         RowChange::TokenRevoked { id, at } => {
             one_row(on!(db, c => diesel::update(tokens::table.find(id.to_string())).set(tokens::revoked_at.eq(at.micros())).execute(c))?)
         }
+        RowChange::IdentityLinked { identity, seq } => {
+            let row = IdentityRow::new(identity, *seq);
+            on!(db, c => diesel::insert_into(identities::table).values(&row).execute(c)).map(drop)
+        }
+        RowChange::IdentityUnlinked { issuer, subject } => {
+            one_row(on!(db, c => diesel::delete(identities::table.find((issuer.as_str(), subject.as_str()))).execute(c))?)
+        }
+        RowChange::SessionStarted { session, agent } => {
+            let row = SessionRow::new(session, agent.as_deref());
+            on!(db, c => diesel::insert_into(sessions::table).values(&row).execute(c)).map(drop)
+        }
+        RowChange::SessionEnded { id, at, cause } => one_row(on!(db, c => diesel::update(sessions::table.find(id.to_string()))
+            .set((sessions::ended_at.eq(at.micros()), sessions::ended_because.eq(cause.as_str())))
+            .execute(c))?),
         // These lie in the head, which the append moves.
         RowChange::Frozen(_) | RowChange::PolicyInForce { .. } | RowChange::DirectoryRevision(_) => Ok(()),
         // Written by `apply`.

@@ -27,6 +27,13 @@ pub struct BadRow {
     pub key: String,
 }
 
+impl BadRow {
+    /// A column of a row.
+    pub(super) fn new(table: &'static str, column: &'static str, key: &str) -> Self {
+        Self { table, column, key: key.to_owned() }
+    }
+}
+
 fn bad<T>(table: &'static str, column: &'static str, key: impl ToString, value: Option<T>) -> Result<T, BadRow> {
     value.ok_or_else(|| BadRow { table, column, key: key.to_string() })
 }

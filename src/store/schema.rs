@@ -144,6 +144,22 @@ diesel::table! {
     }
 }
 diesel::table! {
+    person_records (source, person) {
+        source -> Text,
+        person -> Text,
+        data -> Text,
+        seq -> BigInt,
+    }
+}
+diesel::table! {
+    team_records (source, team) {
+        source -> Text,
+        team -> Text,
+        data -> Text,
+        seq -> BigInt,
+    }
+}
+diesel::table! {
     group_lives (group_id) {
         group_id -> Text,
         incarnation -> BigInt,
@@ -199,6 +215,38 @@ diesel::table! {
     }
 }
 diesel::table! {
+    identities (issuer, subject) {
+        issuer -> Text,
+        subject -> Text,
+        person -> Text,
+        claim -> Text,
+        linked_at -> BigInt,
+        seq -> BigInt,
+    }
+}
+diesel::table! {
+    sessions (id) {
+        id -> Text,
+        person -> Text,
+        secret_sha256 -> Text,
+        issuer -> Text,
+        subject -> Text,
+        sid -> Nullable<Text>,
+        attempt_sha256 -> Text,
+        agent -> Nullable<Text>,
+        started_at -> BigInt,
+        expires_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+        ended_because -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    session_seen (session) {
+        session -> Text,
+        seen_at -> BigInt,
+    }
+}
+diesel::table! {
     removals_confirmed (connector) {
         connector -> Text,
         seq -> BigInt,
@@ -229,6 +277,7 @@ diesel::allow_tables_to_appear_in_same_query!(audit_log, audit_private);
 diesel::allow_tables_to_appear_in_same_query!(grants, requests);
 diesel::allow_tables_to_appear_in_same_query!(deliveries, grants);
 diesel::allow_tables_to_appear_in_same_query!(approvals, requests);
+diesel::allow_tables_to_appear_in_same_query!(sessions, session_seen);
 
 /// A condition spelled as the partial indexes spell it. Bound as a parameter, neither database could use those indexes; as
 /// diesel's `sql` literal, no statement with it would be prepared once and kept.
@@ -282,6 +331,11 @@ spelled!(
     NotBehindHeld,
     "NOT EXISTS (SELECT 1 FROM deliveries h WHERE h.state = 'held' AND h.person = deliveries.person \
      AND h.connector = deliveries.connector AND h.entitlement = deliveries.entitlement AND h.position < deliveries.position)"
+);
+spelled!(
+    /// Sessions that have not ended.
+    LiveSession,
+    "sessions.ended_at IS NULL"
 );
 spelled!(
     /// Live grants that do not stand.

@@ -6,25 +6,50 @@ use super::{
     db::{Db, on},
     read::StoreError,
     row::{PersonRow, TeamRow},
-    schema::{people, policy_blobs, policy_sets, teams},
+    row_records::{PersonRecordRow, TeamRecordRow},
+    schema::{people, person_records, policy_blobs, policy_sets, team_records, teams},
     writer::{Writer, store_error},
 };
 use crate::domain::{
     id::{PersonId, PolicyRevision},
     person::{Person, PersonStatus, Team},
+    record::{PersonRecord, TeamRecord},
 };
 
 /// A stored policy set: time zone, then path and bytes of every file.
 pub type StoredFiles = (String, std::collections::BTreeMap<String, Vec<u8>>);
 
+/// The directory as rows have it: all of it, or what changed since a revision.
+#[derive(Debug, Default)]
+pub struct StoredDirectory {
+    /// People. One whose facts were erased comes as a tombstone without facts.
+    pub people: Vec<Person>,
+    /// Teams.
+    pub teams: Vec<Team>,
+    /// What sources say of people.
+    pub person_records: Vec<PersonRecord>,
+    /// What sources say of teams.
+    pub team_records: Vec<TeamRecord>,
+    /// How many teams and records of teams there are in all: a row that is gone leaves no number, but is missed here.
+    pub team_counts: (usize, usize),
+}
+
 impl Writer {
-    /// Everyone and every team. A person whose facts were erased comes as a tombstone without facts.
+    /// Everyone, every team, and what sources say of them.
     ///
     /// # Errors
     /// When the database fails, or a row is impossible.
-    pub fn load_directory(&mut self) -> Result<(Vec<Person>, Vec<Team>), StoreError> {
-        let rows: Vec<PersonRow> = on!(&mut self.db, c => people::table.select(PersonRow::as_select()).load(c)).map_err(store_error)?;
-        let mut everyone = Vec::with_capacity(rows.len());
+    pub fn load_directory(&mut self) -> Result<StoredDirectory, StoreError> {
+        self.load_directory_since(-1)
+    }
+
+    /// What changed after a revision of the directory.
+    ///
+    /// # Errors
+    /// As [`Writer::load_directory`].
+    pub fn load_directory_since(&mut self, revision: i64) -> Result<StoredDirectory, StoreError> {
+        let mut found = StoredDirectory::default();
+        let rows: Vec<PersonRow> = on!(&mut self.db, c => people::table.filter(people::seq.gt(revision)).select(PersonRow::as_select()).load(c)).map_err(store_error)?;
         for row in rows {
             let bad = |what: &str| StoreError(format!("the row `{}` of `people` holds an impossible `{what}`", row.id));
             let mut person: Person = match &row.data {
@@ -32,14 +57,28 @@ impl Writer {
                 None => tombstone(PersonId::parse(&row.id).map_err(|_| bad("id"))?),
             };
             person.status = if row.status == "active" { PersonStatus::Active } else { PersonStatus::Left };
-            everyone.push(person);
+            found.people.push(person);
         }
-        let rows: Vec<TeamRow> = on!(&mut self.db, c => teams::table.select(TeamRow::as_select()).load(c)).map_err(store_error)?;
-        let mut all = Vec::with_capacity(rows.len());
+        let rows: Vec<TeamRow> = on!(&mut self.db, c => teams::table.filter(teams::seq.gt(revision)).select(TeamRow::as_select()).load(c)).map_err(store_error)?;
         for row in rows {
-            all.push(serde_json::from_str(&row.data).map_err(|_| StoreError(format!("the row `{}` of `teams` holds an impossible `data`", row.id)))?);
+            found.teams.push(serde_json::from_str(&row.data).map_err(|_| StoreError(format!("the row `{}` of `teams` holds an impossible `data`", row.id)))?);
         }
-        Ok((everyone, all))
+        let rows: Vec<PersonRecordRow> =
+            on!(&mut self.db, c => person_records::table.filter(person_records::seq.gt(revision)).select(PersonRecordRow::as_select()).load(c)).map_err(store_error)?;
+        for row in rows {
+            let bad = |_| StoreError(format!("the row `{}`, `{}` of `person_records` holds an impossible `data`", row.source, row.person));
+            found.person_records.push(serde_json::from_str(&row.data).map_err(bad)?);
+        }
+        let rows: Vec<TeamRecordRow> = on!(&mut self.db, c => team_records::table.filter(team_records::seq.gt(revision)).select(TeamRecordRow::as_select()).load(c)).map_err(store_error)?;
+        for row in rows {
+            let bad = |_| StoreError(format!("the row `{}`, `{}` of `team_records` holds an impossible `data`", row.source, row.team));
+            found.team_records.push(serde_json::from_str(&row.data).map_err(bad)?);
+        }
+        let count = |n: i64| usize::try_from(n).unwrap_or(usize::MAX);
+        let teams: i64 = on!(&mut self.db, c => teams::table.count().get_result(c)).map_err(store_error)?;
+        let records: i64 = on!(&mut self.db, c => team_records::table.count().get_result(c)).map_err(store_error)?;
+        found.team_counts = (count(teams), count(records));
+        Ok(found)
     }
 
     /// The files of a policy set.
@@ -48,6 +87,16 @@ impl Writer {
     /// When the database fails, or a file of the set is missing.
     pub fn load_policy_files(&mut self, revision: &PolicyRevision) -> Result<Option<StoredFiles>, StoreError> {
         policy_files(&mut self.db, revision)
+    }
+}
+
+impl super::read::Reader {
+    /// The files of a policy set, with the time zone it was compiled for.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn policy_files(&self, revision: PolicyRevision) -> Result<Option<StoredFiles>, StoreError> {
+        self.ask(move |db| Ok(policy_files(db, &revision))).await?
     }
 }
 

@@ -12,10 +12,13 @@ use super::{
     project,
     read::StoreError,
     row::{AuditLogRow, AuditPrivateRow, IdempotencyRow},
-    schema::{head, idempotency, policy_blobs, policy_sets},
+    schema::{LiveSession, head, idempotency, policy_blobs, policy_sets, session_seen, sessions},
     wal::WalCopier,
 };
-use crate::domain::{id::PolicyRevision, time::Time};
+use crate::domain::{
+    id::{PolicyRevision, SessionId},
+    time::Time,
+};
 
 /// The head of the log as the ledger moves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -254,6 +257,36 @@ impl Writer {
     pub fn command_of(&mut self, seq: i64) -> Result<Option<String>, StoreError> {
         use super::schema::audit_log;
         on!(&mut self.db, c => audit_log::table.find(seq).select(audit_log::command).first::<String>(c).optional()).map_err(store_error)
+    }
+
+    /// Notes when something last came from sessions, never an earlier time than is known; and forgets that of ended ones.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn note_seen(&mut self, seen: &[(SessionId, Time)]) -> Result<(), StoreError> {
+        self.db.execute("BEGIN").map_err(store_error)?;
+        match self.put_seen(seen).and_then(|()| self.db.execute("COMMIT")) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let _ = self.db.execute("ROLLBACK");
+                Err(store_error(error))
+            }
+        }
+    }
+
+    fn put_seen(&mut self, seen: &[(SessionId, Time)]) -> Result<(), DieselError> {
+        for (session, at) in seen {
+            let id = session.to_string();
+            on!(&mut self.db, c => diesel::update(session_seen::table.find(&id).filter(session_seen::seen_at.lt(at.micros())))
+                .set(session_seen::seen_at.eq(at.micros()))
+                .execute(c))?;
+            on!(&mut self.db, c => diesel::insert_into(session_seen::table)
+                .values((session_seen::session.eq(&id), session_seen::seen_at.eq(at.micros())))
+                .on_conflict_do_nothing()
+                .execute(c))?;
+        }
+        let live = sessions::table.filter(LiveSession).select(sessions::id);
+        on!(&mut self.db, c => diesel::delete(session_seen::table.filter(session_seen::session.ne_all(live))).execute(c)).map(drop)
     }
 
     /// Forgets answers older than `before`.

@@ -13,9 +13,10 @@ use actix_web::{
 
 use super::{AppState, problem::Problem, routes};
 use crate::{
-    auth::{Caller, access::Access, session},
+    auth::{Caller, Credential, access::Access, jwt::caller, session, sessions},
     domain::token::Scope,
     ledger::fresh_id,
+    settings::SigninMode,
 };
 
 /// Longest time for a whole answer beyond the time for reading.
@@ -34,7 +35,7 @@ pub async fn guard(state: Data<AppState>, request: ServiceRequest, next: Next<im
     let answered = tokio::time::timeout(limit, inside(&state, request, next, pattern.as_deref())).await;
     let mut response = match answered {
         // An error of a handler or of an extractor is told here, as a page or as JSON.
-        Ok(Ok(response)) => match response.response().error().map(|error| error_page(&path, error)) {
+        Ok(Ok(response)) => match response.response().error().map(|error| error_page(&state, &path, error)) {
             Some(told) => response.into_response(told),
             None => response,
         },
@@ -59,6 +60,9 @@ pub async fn guard(state: Data<AppState>, request: ServiceRequest, next: Next<im
     set(header::CONTENT_SECURITY_POLICY, POLICY);
     set(header::X_FRAME_OPTIONS, "DENY");
     set(header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    if state.is_https() {
+        set(header::STRICT_TRANSPORT_SECURITY, "max-age=63072000");
+    }
     if !path.starts_with("/assets/") {
         set(header::CACHE_CONTROL, "no-store");
     }
@@ -69,7 +73,7 @@ fn wants_page(path: &str) -> bool {
     !path.starts_with("/api/") && !matches!(path, "/healthz" | "/readyz" | "/metrics" | "/openapi.json")
 }
 
-fn error_page(path: &str, error: &actix_web::Error) -> HttpResponse {
+fn error_page(state: &AppState, path: &str, error: &actix_web::Error) -> HttpResponse {
     let response = error.error_response();
     if response.headers().get(header::CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"application/problem+json")) && !wants_page(path) {
         return response;
@@ -82,7 +86,7 @@ fn error_page(path: &str, error: &actix_web::Error) -> HttpResponse {
         }
         None => Problem::new(response.status().as_u16(), "malformed", "The request is malformed", error.to_string()),
     };
-    if wants_page(path) { super::ui::errors::page(&problem) } else { actix_web::ResponseError::error_response(&problem) }
+    if wants_page(path) { super::ui::errors::page(&problem, state.is_development()) } else { actix_web::ResponseError::error_response(&problem) }
 }
 
 async fn inside(
@@ -98,7 +102,7 @@ async fn inside(
             Ok(request.into_response(response))
         }
         Err(problem) => {
-            let told = error_page(request.path(), &problem.into());
+            let told = error_page(state, request.path(), &problem.into());
             Ok(request.into_response(told))
         }
     }
@@ -133,7 +137,7 @@ async fn admit(state: &Data<AppState>, request: &ServiceRequest, pattern: Option
                     state.refusals.note(&caller, &format!("{method} {pattern}"), "not_allowed", &path);
                     return Err(Problem::not_allowed(reason));
                 }
-                if !matches!(method, Method::GET) && caller.token.is_none() {
+                if !matches!(method, Method::GET) && caller.is_browser() {
                     same_origin(state, request)?;
                 }
                 request.extensions_mut().insert(Arc::new(caller));
@@ -166,34 +170,67 @@ fn same_origin(state: &AppState, request: &ServiceRequest) -> Result<(), Problem
     }
 }
 
-/// Who calls: a bearer token, or a session cookie within the limits of development sign-in.
+/// Who calls: a token of ours, a JWT of an issuer, or a session's cookie.
 async fn identify(state: &AppState, request: &ServiceRequest, decided_by_ledger: bool) -> Result<Caller, Problem> {
     let snapshot = state.ledger.snapshot();
     let now = state.ledger.now();
     let active = |id: &str| snapshot.directory.person(id).filter(|p| p.is_active()).cloned();
     if let Some(authorization) = request.headers().get(header::AUTHORIZATION) {
-        let secret = authorization.to_str().ok().and_then(|t| t.strip_prefix("Bearer ")).filter(|s| s.starts_with("bp_"));
-        let Some(secret) = secret else { return Err(Problem::unknown_caller("expected `Authorization: Bearer bp_…`")) };
-        let hash = session::secret_hash(secret);
-        let token = match state.tokens.get(&hash, now).filter(|_| decided_by_ledger) {
-            Some(token) => Some(token),
-            None => {
-                let token = state.reader.token_by_secret(hash.clone()).await?;
-                if let Some(token) = &token {
-                    state.tokens.put(hash, token, now);
-                }
-                token
-            }
+        let bearer = authorization.to_str().ok().and_then(|t| t.strip_prefix("Bearer "));
+        let Some(bearer) = bearer.filter(|b| b.starts_with("bp_") || !state.is_development()) else {
+            let what = if state.is_development() { "expected `Authorization: Bearer bp_…`" } else { "expected `Authorization: Bearer`, and a token or a JWT" };
+            return Err(Problem::unknown_caller(what));
         };
-        let token = token.filter(|t| t.revoked_at.is_none() && t.expires_at > now);
-        let Some(token) = token else { return Err(Problem::unknown_caller("this token is not known, has expired or was revoked")) };
-        let Some(person) = active(token.person.as_str()) else { return Err(Problem::unknown_caller("the token's owner has left")) };
-        return Ok(Caller::new(person, Some(token), String::new(), snapshot, &state.reader).await?);
+        return match bearer.starts_with("bp_") {
+            true => by_token(state, bearer, decided_by_ledger).await,
+            false => by_jwt(state, bearer).await,
+        };
     }
     let nobody = || Problem::unknown_caller("sign in, or send a token as `Authorization: Bearer bp_…`");
-    let cookie = request.cookie(session::COOKIE).ok_or_else(nobody)?;
-    state.check_development(request.request())?;
-    let session = state.sessions.read(cookie.value(), now).ok_or_else(nobody)?;
-    let person = active(session.person.as_str()).ok_or_else(nobody)?;
-    Ok(Caller::new(person, None, session.csrf, snapshot, &state.reader).await?)
+    let cookie = request.cookie(&state.session_cookie()).ok_or_else(nobody)?;
+    match state.settings.signin.mode {
+        SigninMode::Development => {
+            state.check_development(request.request())?;
+            let session = state.sessions.read(cookie.value(), now).ok_or_else(nobody)?;
+            let person = active(session.person.as_str()).ok_or_else(nobody)?;
+            Ok(Caller::new(person, Credential::Session(None), session.csrf, snapshot, &state.reader).await?)
+        }
+        SigninMode::Oidc => {
+            let open = sessions::find(cookie.value(), state.settings.signin.idle, &state.last_seen, &state.reader, now).await?.ok_or_else(nobody)?;
+            let person = active(open.session.person.as_str()).ok_or_else(nobody)?;
+            Ok(Caller::new(person, Credential::Session(Some(open.session.id)), sessions::csrf(cookie.value()), snapshot, &state.reader).await?)
+        }
+    }
+}
+
+async fn by_token(state: &AppState, secret: &str, decided_by_ledger: bool) -> Result<Caller, Problem> {
+    let (snapshot, now) = (state.ledger.snapshot(), state.ledger.now());
+    let hash = session::secret_hash(secret);
+    let token = match state.tokens.get(&hash, now).filter(|_| decided_by_ledger) {
+        Some(token) => Some(token),
+        None => {
+            let token = state.reader.token_by_secret(hash.clone()).await?;
+            if let Some(token) = &token {
+                state.tokens.put(hash, token, now);
+            }
+            token
+        }
+    };
+    let token = token.filter(|t| t.revoked_at.is_none() && t.expires_at > now);
+    let Some(token) = token else { return Err(Problem::unknown_caller("this token is not known, has expired or was revoked")) };
+    let person = snapshot.directory.person(token.person.as_str()).filter(|p| p.is_active()).cloned();
+    let Some(person) = person else { return Err(Problem::unknown_caller("the token's owner has left")) };
+    Ok(Caller::new(person, Credential::Token(token), String::new(), snapshot, &state.reader).await?)
+}
+
+async fn by_jwt(state: &AppState, jwt: &str) -> Result<Caller, Problem> {
+    let (snapshot, now) = (state.ledger.snapshot(), state.ledger.now());
+    match caller::identify(&state.issuers, jwt, &snapshot, &state.reader, now).await {
+        Ok(found) => {
+            let credential = Credential::Jwt(found.bearer, found.service);
+            Ok(Caller::new(found.person, credential, String::new(), snapshot, &state.reader).await?)
+        }
+        Err(caller::Unknown::Token(why)) => Err(Problem::unknown_caller(&why)),
+        Err(caller::Unknown::Store(error)) => Err(error.into()),
+    }
 }

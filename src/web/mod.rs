@@ -2,9 +2,11 @@
 //! go to the ledger as commands.
 
 pub mod api;
+mod backchannel;
 mod guard;
 mod limits;
 mod metrics;
+pub mod policy_loads;
 pub mod problem;
 mod refusals;
 pub mod routes;
@@ -16,10 +18,10 @@ use actix_web::{App, FromRequest, HttpMessage, HttpRequest, HttpServer, dev, mid
 
 use crate::{
     audit::checkpoint::Signer,
-    auth::{Caller, known_tokens::KnownTokens, session::SessionKey},
+    auth::{Caller, known_tokens::KnownTokens, oidc::Issuers, session::{self, SessionKey}, sessions::{LastSeen, cookie_name}},
     clock::Clock,
     ledger::Ledger,
-    settings::Settings,
+    settings::{Settings, SigninMode},
     store::read::Reader,
 };
 use problem::Problem;
@@ -42,10 +44,29 @@ pub struct AppState {
     pub refusals: refusals::Refusals,
     /// Tokens seen lately.
     pub tokens: KnownTokens,
+    /// Who vouches for people.
+    pub issuers: Issuers,
+    /// When something last came from sessions.
+    pub last_seen: LastSeen,
     own_origins: Vec<String>,
 }
 
 impl AppState {
+    /// Whether everybody is whom they choose.
+    pub fn is_development(&self) -> bool {
+        self.settings.signin.mode == SigninMode::Development
+    }
+
+    /// Whether browsers reach the service over TLS.
+    pub fn is_https(&self) -> bool {
+        self.settings.server.public_url.starts_with("https://")
+    }
+
+    /// The name of the cookie of sessions.
+    pub fn session_cookie(&self) -> String {
+        cookie_name(self.is_https(), session::COOKIE)
+    }
+
     fn is_own_origin(&self, origin: &[u8]) -> bool {
         self.own_origins.iter().any(|own| own.as_bytes() == origin)
     }
@@ -88,6 +109,18 @@ impl FromRequest for Known {
     }
 }
 
+/// Has written what was seen of sessions, a few times a minute.
+async fn keep_last_seen(state: web::Data<AppState>) {
+    let mut every = tokio::time::interval(std::time::Duration::from_secs(15));
+    loop {
+        every.tick().await;
+        let due = state.last_seen.due(state.ledger.now());
+        if !due.is_empty() {
+            state.ledger.note_seen(due);
+        }
+    }
+}
+
 /// Binds the address and builds the server.
 ///
 /// # Errors
@@ -100,10 +133,15 @@ pub fn serve(
     _clock: Clock,
 ) -> Result<(dev::Server, std::net::SocketAddr), String> {
     let sessions = SessionKey::open(&settings.run.folder.join("session.key"))?;
+    let issuers = Issuers::new(settings, sessions.for_sealing().as_bytes())?;
     let listener = std::net::TcpListener::bind(settings.server.listen).map_err(|e| format!("cannot listen on {}: {e}", settings.server.listen))?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     let port = address.port();
-    let mut own_origins: Vec<String> = ["127.0.0.1", "localhost", "[::1]"].iter().map(|host| format!("http://{host}:{port}")).collect();
+    // Beyond development, forms come from the public address alone.
+    let mut own_origins: Vec<String> = match settings.signin.mode {
+        SigninMode::Development => ["127.0.0.1", "localhost", "[::1]"].iter().map(|host| format!("http://{host}:{port}")).collect(),
+        SigninMode::Oidc => Vec::new(),
+    };
     own_origins.push(settings.server.public_url.trim_end_matches('/').to_owned());
     let state = web::Data::new(AppState {
         ledger: ledger.clone(),
@@ -114,9 +152,12 @@ pub fn serve(
         metrics: metrics::Metrics::new().map_err(|e| e.to_string())?,
         refusals: refusals::Refusals::default(),
         tokens: KnownTokens::default(),
+        issuers,
+        last_seen: LastSeen::default(),
         own_origins,
     });
     tokio::spawn(refusals::flush_every_minute(state.clone()));
+    tokio::spawn(keep_last_seen(state.clone()));
     let body = settings.server.max_body_bytes;
     let shared = state.clone();
     let server = HttpServer::new(move || {

@@ -2,7 +2,7 @@
 
 use actix_web::{http::Method, web::{self, ServiceConfig}};
 
-use super::{api, ui};
+use super::{api, backchannel, ui};
 use crate::{auth::access::Access, domain::token::Scope};
 
 use Access::{AuditorOrAdmin, Browser, Public, SignedIn};
@@ -67,7 +67,15 @@ pub const ROUTES: &[Route] = &[
     // pages
     get("/signin", Public),
     post("/signin", Public),
+    // An issuer and the browser that it sends back: state, code and ID token prove themselves; so does a logout token.
+    get("/signin/{issuer}", Public),
+    get("/signin/{issuer}/callback", Public),
+    post("/signin/{issuer}/backchannel-logout", Public),
+    get("/signed-out", Public),
     post("/signout", Browser),
+    get("/sessions", Browser),
+    post("/sessions/end-others", Browser),
+    post("/sessions/{id}/end", Browser),
     get("/", Browser),
     get("/search", Browser),
     get("/groups", Browser),
@@ -146,7 +154,14 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/api/v1/policy/webhook").app_data(web::PayloadConfig::new(api::webhook::MOST_BYTES)).write(api::webhook::ring))
         .service(r("/api/v1/policy/endings/{seq}/confirm").write(api::endings::confirm))
         .service(r("/signin").read(ui::signin::page).write(ui::signin::enter))
+        .service(r("/signin/{issuer}").read(ui::signin_issuer::start))
+        .service(r("/signin/{issuer}/callback").read(ui::signin_issuer::callback))
+        .service(r("/signin/{issuer}/backchannel-logout").write(backchannel::logout))
+        .service(r("/signed-out").read(ui::signin::signed_out))
         .service(r("/signout").write(ui::signin::leave))
+        .service(r("/sessions").read(ui::sessions::page))
+        .service(r("/sessions/end-others").write(ui::sessions::end_others))
+        .service(r("/sessions/{id}/end").write(ui::sessions::end_one))
         .service(r("/").read(ui::home::page))
         .service(r("/search").read(ui::home::search))
         .service(r("/groups").read(ui::groups::catalogue))

@@ -33,6 +33,18 @@ test("every sample file fits its schema", async () => {
   for (const kind of ["conflicts", "roles", "attributes"]) {
     assert.deepEqual(validator(kind)(await readFile(join(root, `policies/${kind}.toml`), "utf8")), [], kind);
   }
+  for (const file of await readdir(join(root, "policies/tests"))) {
+    assert.deepEqual(validator("tests")(await readFile(join(root, "policies/tests", file), "utf8")), [], file);
+  }
+});
+
+test("a case that tests nothing fails its schema", () => {
+  const complaints = validator("tests");
+  const sound = '[[case]]\nname = "n"\ngroup = "g"\nfor = "8h"\nexpect = "denied"\nreason = "no rule"\nat = "2026-12-24T08:00:00Z"\n';
+  assert.deepEqual(complaints(sound), []);
+  assert.match(complaints(sound.replace("expect", "expects")).join("\n"), /expects/);
+  assert.match(complaints(sound.replace('group = "g"\n', "")).join("\n"), /'group'/);
+  assert.match(complaints(sound.replace('"no rule"', '""')).join("\n"), /reason/);
 });
 
 const SOUND = `title = "Wiki editors"

@@ -1,6 +1,6 @@
 // Starts the built binary for one test file: its own folder, its own port, the sample organisation, nothing left behind.
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { access, cp, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -25,7 +25,8 @@ async function freePort() {
  * Starts `bandpass serve` and waits until it is ready.
  *
  * `seed`: whether the first start files the sample requests. The answer has `url`, `policies` (a copy of the policy folder
- * that a test may edit), `log()` and `stop()`, which fails when the service does not end cleanly.
+ * that a test may edit), `run(...)` for another command of the binary with the same configuration, `log()` and `stop()`, which
+ * fails when the service does not end cleanly.
  */
 export async function startService({ seed = false } = {}) {
   await access(binary).catch(() => {
@@ -37,22 +38,24 @@ export async function startService({ seed = false } = {}) {
   const address = `127.0.0.1:${await freePort()}`;
   const url = `http://${address}`;
   const lines = [];
-  const service = spawn(binary, ["serve"], {
-    cwd: root,
-    stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      ...process.env,
-      BANDPASS__SERVER__LISTEN: address,
-      BANDPASS__SERVER__PUBLIC_URL: url,
-      BANDPASS__DATABASE__URL: `sqlite:${join(folder, "bandpass.db")}`,
-      BANDPASS__AUDIT__KEY_FILE: join(folder, "audit.key"),
-      BANDPASS__RUN__FOLDER: folder,
-      BANDPASS__RUN__SEED_REQUESTS: String(seed),
-      BANDPASS__POLICY__SOURCE: policies,
-      BANDPASS__POLICY__POLL_SECONDS: "1",
-      BANDPASS__REQUESTS__PER_PERSON_PER_HOUR: "1000",
-    },
-  });
+  const env = {
+    ...process.env,
+    BANDPASS__SERVER__LISTEN: address,
+    BANDPASS__SERVER__PUBLIC_URL: url,
+    BANDPASS__DATABASE__URL: `sqlite:${join(folder, "bandpass.db")}`,
+    BANDPASS__AUDIT__KEY_FILE: join(folder, "audit.key"),
+    BANDPASS__RUN__FOLDER: folder,
+    BANDPASS__RUN__SEED_REQUESTS: String(seed),
+    BANDPASS__POLICY__SOURCE: policies,
+    BANDPASS__POLICY__POLL_SECONDS: "1",
+    BANDPASS__REQUESTS__PER_PERSON_PER_HOUR: "1000",
+  };
+  const service = spawn(binary, ["serve"], { cwd: root, stdio: ["ignore", "pipe", "pipe"], env });
+  const run = (...given) => {
+    const { status, stdout, stderr } = spawnSync(binary, given, { cwd: root, env, encoding: "utf8" });
+    if (status !== 0) throw new Error(`bandpass ${given.join(" ")} ended with ${status}\n${stdout}${stderr}`);
+    return stdout;
+  };
   for (const stream of [service.stdout, service.stderr]) stream.on("data", (text) => lines.push(String(text)));
   const log = () => lines.join("");
   let problem;
@@ -87,7 +90,7 @@ export async function startService({ seed = false } = {}) {
       throw new Error(`the service ended with ${problem} before it was ready\n${log()}`);
     }
     const answer = await fetch(`${url}/readyz`).catch(() => undefined);
-    if (answer?.ok) return { url, policies, log, stop };
+    if (answer?.ok) return { url, folder, policies, run, log, stop };
     if (Date.now() > deadline) {
       kill();
       await ended;

@@ -167,7 +167,7 @@ fn a_changed_group_and_an_expiry_wait_and_a_leaver_does_not() {
         }
         let maxs = adopted(&house, "max", "instant").await;
         let revision = house.core.ledger.snapshot().directory.revision();
-        let left = Command::ChangeDirectory { changes: vec![DirectoryChange::PersonLeft { id: "max".parse().unwrap() }], source: "test".to_owned(), expected_revision: revision };
+        let left = Command::ChangeDirectory { changes: vec![DirectoryChange::PersonLeft { id: "max".parse().unwrap() }], told: Default::default(), source: "test".to_owned(), expected_revision: revision };
         house.run("ada", left).await.unwrap();
         let live = house.core.reader.live_grants_of("max".parse().unwrap()).await.unwrap();
         if !live.is_empty() {

@@ -45,6 +45,7 @@ pub struct Service {
     environment: BTreeMap<String, String>,
     address: SocketAddr,
     running: Option<Leashed>,
+    config: Option<PathBuf>,
 }
 
 /// The binary under test: `BANDPASS_BINARY`, or the one that cargo built beside this test.
@@ -74,12 +75,30 @@ impl Service {
             ("LOG__LEVEL", "warn".to_owned()),
         ];
         let environment = environment.into_iter().map(|(key, value)| (format!("BANDPASS__{key}"), value)).collect();
-        Self { program: program.to_owned(), folder: run, whole: folder.to_owned(), environment, address, running: None }
+        Self { program: program.to_owned(), folder: run, whole: folder.to_owned(), environment, address, running: None, config: None }
     }
 
     /// Sets one more key, like `LEDGER__BATCH`.
     pub fn set(&mut self, key: &str, value: &str) {
         self.environment.insert(format!("BANDPASS__{key}"), value.to_owned());
+    }
+
+    /// Gives it a configuration file with this text.
+    pub fn configure(&mut self, text: &str) {
+        let file = self.folder.join("bandpass.toml");
+        fs::write(&file, text).expect("a configuration file");
+        self.config = Some(file);
+    }
+
+    /// The arguments of a subcommand, with the configuration file.
+    fn arguments(&self, arguments: &[&str]) -> Vec<String> {
+        let config = self.config.iter().flat_map(|file| ["--config".to_owned(), file.display().to_string()]);
+        arguments.iter().map(ToString::to_string).chain(config).collect()
+    }
+
+    /// Sets a variable that is no key of the configuration.
+    pub fn environment(&mut self, variable: &str, value: &str) {
+        self.environment.insert(variable.to_owned(), value.to_owned());
     }
 
     /// Where it listens.
@@ -98,7 +117,7 @@ impl Service {
     /// When it does not come up; with what it printed.
     pub async fn start(&mut self) -> Duration {
         let began = Instant::now();
-        let running = Leashed::spawn(&self.program, &["serve"], &self.whole, &self.log_file(), |command| self.prepare(command));
+        let running = Leashed::spawn(&self.program, &self.arguments(&["serve"]), &self.whole, &self.log_file(), |command| self.prepare(command));
         let ready = http::request("GET", "/readyz", &[], None);
         loop {
             if http::once(self.address, &ready).await.is_ok_and(|a| a.status == 200) {
@@ -132,7 +151,7 @@ impl Service {
     /// Runs another subcommand of the same binary with the same configuration.
     pub fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(&self.program);
-        command.args(arguments);
+        command.args(self.arguments(arguments));
         self.prepare(&mut command);
         command.output().expect("the binary runs")
     }

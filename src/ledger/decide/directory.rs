@@ -1,36 +1,57 @@
 //! Changes of people and teams.
 
+use std::collections::BTreeMap;
+
 use super::{Decided, Recorder, World, leaving::Leavers};
 use crate::domain::{
     actor::Actor,
-    directory_change::DirectoryChange,
+    directory_change::{DirectoryChange, Told},
     event::{Change, Personal},
-    id::IdSource,
+    id::{IdSource, PersonId, TeamId},
     person::{Person, PersonStatus},
+    record::{PersonRecord, SourceName, TeamRecord},
     refusal::Refusal,
+    token::Scope,
 };
 
-/// Records what an import changes, if the directory is still the one it was computed against. What ends because somebody leaves
-/// ends here too: whoever is told that the change is durable may rely on it.
+/// Whether an actor may change the directory as this source: Bandpass itself, an admin, or the program whose source it is.
+fn may_change(world: &World<'_>, actor: &Actor, source: &str) -> bool {
+    match actor {
+        Actor::System { .. } => true,
+        Actor::Person { token: Some(token), service: Some(service), .. } if SourceName::scim(service).as_str() == source => {
+            world.state.token(*token).is_some_and(|t| t.scopes.contains(&Scope::Scim))
+        }
+        _ => world.is_admin(actor) && !source.starts_with("scim:"),
+    }
+}
+
+/// Records what a source changes and says, if the directory is still the one it was computed against. What ends because somebody
+/// leaves ends here too: whoever is told that the change is durable may rely on it.
 pub(super) fn change(
     world: &World<'_>,
     actor: &Actor,
-    changes: &[DirectoryChange],
+    (changes, told): (&[DirectoryChange], &Told),
     source: &str,
     expected_revision: i64,
     mut recorder: Recorder<'_>,
     ids: &mut dyn IdSource,
 ) -> Result<Decided, Refusal> {
-    let by_bandpass = matches!(actor, Actor::System { .. });
-    if !by_bandpass && !world.is_admin(actor) {
-        return Err(Refusal::NotAllowed { reason: "only an admin can change the directory".to_owned() });
+    if !may_change(world, actor, source) {
+        return Err(Refusal::NotAllowed { reason: "only an admin can change the directory, or the program that feeds it".to_owned() });
     }
     if expected_revision != world.snapshot.directory.revision() {
         return Err(Refusal::Stale { what: "the directory".to_owned() });
     }
     let source = source.to_owned();
-    let facts = |person: &Person| Personal { person: Some(Box::new(person.clone())), ..Personal::default() };
     let mut leavers = Leavers::of(world, changes);
+    let mut of_people: BTreeMap<PersonId, Vec<PersonRecord>> = BTreeMap::new();
+    told.people.iter().for_each(|r| of_people.entry(r.id().clone()).or_default().push(r.clone()));
+    let mut of_teams: BTreeMap<TeamId, Vec<TeamRecord>> = BTreeMap::new();
+    told.teams.iter().for_each(|r| of_teams.entry(r.id().clone()).or_default().push(r.clone()));
+    let mut facts = |person: &Person| {
+        let records = of_people.remove(&person.id).unwrap_or_default();
+        Personal { person: Some(Box::new(person.clone())), records, ..Personal::default() }
+    };
     for change in changes {
         let source = source.clone();
         match change {
@@ -49,10 +70,24 @@ pub(super) fn change(
                 recorder.record(Change::PersonLeft { person: id.clone(), source, released: leavers.released(id) }, personal);
                 leavers.end(world, id, &mut recorder, ids);
             }
-            DirectoryChange::TeamPut { team } => recorder.record(Change::TeamChanged { team: team.clone(), source }, Personal::default()),
+            DirectoryChange::TeamPut { team } => {
+                let records = of_teams.remove(&team.id).unwrap_or_default();
+                recorder.record(Change::TeamChanged { team: team.clone(), source, records }, Personal::default());
+            }
             DirectoryChange::TeamGone { id } => recorder.record(Change::TeamRemoved { team: id.clone(), source }, Personal::default()),
         }
     }
     leavers.void_votes(world, &mut recorder);
+    // What changes nothing is said all the same.
+    for (person, records) in of_people {
+        recorder.record(Change::PersonRecorded { person, source: source.clone() }, Personal { records, ..Personal::default() });
+    }
+    for (team, records) in of_teams {
+        recorder.record(Change::TeamRecorded { team, source: source.clone(), records, forgotten: None }, Personal::default());
+    }
+    for (by, team) in &told.forgotten {
+        let change = Change::TeamRecorded { team: team.clone(), source: source.clone(), records: Vec::new(), forgotten: Some(by.clone()) };
+        recorder.record(change, Personal::default());
+    }
     Ok(recorder.done())
 }

@@ -12,6 +12,7 @@ mod operate;
 mod holding;
 mod policy;
 pub mod reconsider;
+mod signin;
 mod submit;
 mod vote;
 
@@ -146,8 +147,8 @@ pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) ->
         Command::ConfirmDelivery { delivery, note } => delivery::confirm(world, *delivery, note.clone(), recorder),
         Command::ReportDelivery { delivery, error } => delivery::report(world, *delivery, error, recorder),
         Command::ConfirmRemovals { connector, reason } => delivery::confirm_removals(world, &envelope.actor, connector, reason, recorder),
-        Command::ChangeDirectory { changes, source, expected_revision } => {
-            directory::change(world, &envelope.actor, changes, source, *expected_revision, recorder, ids)
+        Command::ChangeDirectory { changes, told, source, expected_revision } => {
+            directory::change(world, &envelope.actor, (changes, told), source, *expected_revision, recorder, ids)
         }
         Command::LoadPolicy { revision, parent, source, commit, access, .. } => {
             policy::load(world, revision, parent.as_ref(), (source, commit.as_ref(), access.as_ref()), recorder, ids)
@@ -164,6 +165,23 @@ pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) ->
             operate::create_token(world, &envelope.actor, &wish, recorder, ids)
         }
         Command::RevokeToken { token } => operate::revoke_token(world, &envelope.actor, *token, recorder),
+        Command::SignIn { issuer, subject, sid, claim, secret_sha256, attempt_sha256, agent, lifetime, replaces } => {
+            let wish = signin::SignIn {
+                issuer,
+                subject,
+                sid: sid.as_deref(),
+                claim,
+                secret_sha256,
+                attempt_sha256,
+                agent: agent.as_deref(),
+                lifetime: *lifetime,
+                replaces: *replaces,
+            };
+            signin::sign_in(world, &envelope.actor, &wish, recorder, ids)
+        }
+        Command::RefuseSignIn { issuer, subject, person, reason } => signin::refuse(&envelope.actor, issuer, subject, person, reason, recorder),
+        Command::EndSessions { person, only, except, cause } => signin::end(world, &envelope.actor, person, (only.as_ref(), *except), *cause, recorder),
+        Command::UnlinkIdentity { issuer, person, reason } => signin::unlink(world, &envelope.actor, issuer, person, reason, recorder),
         Command::Freeze { on, reason } => operate::freeze(world, &envelope.actor, *on, reason, recorder),
         Command::RecordRefusals { counts, first_object } => {
             recorder.record(Change::Refused { counts: counts.clone(), first_object: first_object.clone() }, Personal::default());
@@ -184,7 +202,7 @@ fn told_first(first: &str, errors: u32) -> String {
 impl World<'_> {
     /// Whoever acts is active, and the token they came with is alive, now and under the head lock.
     fn check_actor(&self, actor: &Actor) -> Result<(), Refusal> {
-        let Actor::Person { id, token, service } = actor else { return Ok(()) };
+        let Actor::Person { id, token, service, .. } = actor else { return Ok(()) };
         if let Some(token) = token {
             let alive = |t: &Token| t.person == *id && t.service == *service && t.revoked_at.is_none() && t.expires_at > self.now;
             if !self.state.token(*token).is_some_and(alive) {
@@ -202,9 +220,12 @@ impl World<'_> {
         match actor {
             Actor::Operator { .. } => true,
             Actor::System { .. } => false,
-            Actor::Person { id, token, .. } => {
+            Actor::Person { id, token, bearer, .. } => {
                 let by_token = token.and_then(|t| self.state.token(t));
-                let scoped = token.is_none() || by_token.is_some_and(|t| t.scopes.contains(&Scope::Admin));
+                let scoped = match bearer {
+                    Some(bearer) => bearer.scopes.contains(&Scope::Admin),
+                    None => token.is_none() || by_token.is_some_and(|t| t.scopes.contains(&Scope::Admin)),
+                };
                 let first = by_token.is_some_and(|t| t.first_admin && t.person == *id && t.revoked_at.is_none() && t.expires_at > self.now);
                 scoped && (first || self.is_one_of(&self.snapshot.policy.set().roles().admin, id))
             }

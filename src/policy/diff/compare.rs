@@ -378,7 +378,7 @@ impl<'a> Evaluator<'_, 'a> {
 
 /// The outcome by rules and conflicts; guardrails are asked apart, since groups share them.
 fn by_rules(engine: &Engine, inquiry: &Inquiry<'_>, group: &Group) -> Outcome {
-    if conflicted(engine.set(), inquiry) {
+    if engine.set().conflicts.iter().any(|c| c.held_beside(inquiry.group, inquiry.holds).next().is_some()) {
         return Outcome::Unable;
     }
     let Some(asked) = engine.facts.as_ref().and_then(|facts| facts.ask(inquiry, &engine.set.zone)) else { return Outcome::Unable };
@@ -409,10 +409,3 @@ fn with<T>(inputs: &Inputs<'_>, group: &Group, subject: Subject<'_>, duration: D
     holds.remove(&group.id);
     ask(&Inquiry { subject, group: &group.id, duration, has_justification: true, now: moment.at, holds: &holds, break_glass: false })
 }
-
-/// Whether something that is held conflicts with the group.
-fn conflicted(set: &PolicySet, inquiry: &Inquiry<'_>) -> bool {
-    let held = |g: &GroupId| g != inquiry.group && inquiry.holds.contains(g);
-    set.conflicts.iter().any(|c| c.groups.contains(inquiry.group) && c.groups.iter().any(held))
-}
-

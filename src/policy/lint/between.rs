@@ -157,7 +157,9 @@ fn formerly(drafts: &mut [Draft<'_>], ground: &Ground<'_>) {
     for Draft { reader, group, places, .. } in drafts {
         let mut own = BTreeSet::new();
         for (old, at) in &places.formerly {
-            if ground.ids.contains(old) {
+            if *old == group.id {
+                reader.tell(at.clone(), "BP079", format!("`{old}` is the group's own id, which it still has"), None);
+            } else if ground.ids.contains(old) {
                 reader.tell(at.clone(), "BP079", format!("the group `{old}` still exists"), None);
             }
             if let (Some(other), true) = (claimed.get(old), own.insert(old)) {

@@ -9,6 +9,8 @@ mod atoms;
 mod axes;
 mod case;
 mod claims;
+#[cfg(feature = "symbolic")]
+pub mod symbolic;
 #[cfg(test)]
 mod tests;
 
@@ -29,13 +31,16 @@ use crate::domain::{
 /// Who answered, for people to read.
 pub const ENGINE: &str = "every combination that the policy can tell apart, each decided by Cedar 4";
 
+/// The other one.
+pub const SOLVER: &str = "an SMT solver over Cedar's symbolic compiler";
+
 /// The answer to a claim.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// Nobody can, and so many combinations were decided.
+    /// Nobody can.
     Proven {
-        /// How many.
-        combinations: u64,
+        /// How it was shown.
+        by: Proof,
     },
     /// Somebody can: like this.
     Refuted(Box<Case>),
@@ -44,6 +49,15 @@ pub enum Answer {
         /// Why, a line each.
         reasons: Vec<String>,
     },
+}
+
+/// How a claim was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Every combination was decided, so many.
+    Combinations(u64),
+    /// By the solver.
+    Solver,
 }
 
 /// One try: which guardrails count, and what stands in for the group.
@@ -134,7 +148,7 @@ pub fn prove(set: &PolicySet, claim: &Claim) -> Answer {
         match search(set, claim, &Attempt { trial, axes, proves: claim_read.is_ok() }, &real) {
             Found::Somebody(case) => return Answer::Refuted(case),
             Found::Nobody { meant: 0, .. } => meant_nobody = true,
-            Found::Nobody { combinations, .. } => return Answer::Proven { combinations },
+            Found::Nobody { combinations, .. } => return Answer::Proven { by: Proof::Combinations(combinations) },
             Found::Unsure => {}
         }
         if meant_nobody {

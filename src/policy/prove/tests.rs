@@ -122,3 +122,73 @@ fn what_is_not_recognised_is_never_proven_but_another_guardrail_may_suffice() {
     let claim = given("principal.title like \"x*\"", None, &both).unwrap();
     assert!(!matches!(prove(&both, &claim), Answer::Proven { .. }));
 }
+
+/// By the solver that the variable CVC5 names; `tests/run` provides one.
+#[cfg(feature = "symbolic")]
+mod by_solver {
+    use super::*;
+    use crate::policy::prove::{Claim, Proof, symbolic};
+
+    fn ask(set: &PolicySet, claim: &Claim, solver: &std::path::Path) -> Result<Answer, String> {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(symbolic::prove(set, claim, solver))
+    }
+
+    fn answer(set: &PolicySet, never: &str, group: Option<&str>) -> Result<Answer, String> {
+        let solver = std::env::var_os("CVC5").expect("these tests need the solver cvc5: set CVC5 to its path");
+        ask(set, &given(never, group.map(|g| g.parse().unwrap()).as_ref(), set).unwrap(), solver.as_ref())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_solver_never_contradicts_trying_everybody(guardrails in proptest::collection::vec(condition(), 0..3), never in condition()) {
+            let set = set(&guardrails);
+            let (allowed, meant) = by_hand(&set, &given(&never, None, &set).unwrap());
+            match answer(&set, &never, None) {
+                Ok(Answer::Proven { by: Proof::Solver }) => prop_assert!(!allowed, "proven, and somebody is allowed: {never} / {guardrails:?}"),
+                Ok(Answer::Refuted(_)) => prop_assert!(allowed, "refuted, and nobody is allowed: {never} / {guardrails:?}"),
+                Ok(other) => prop_assert!(false, "{other:?}"),
+                Err(reason) => prop_assert!(!meant && reason.contains("can be like this"), "{reason}: {never} / {guardrails:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_solver_decides_what_is_not_enumerated() {
+        let set = set(&["principal.title like \"*intern*\"".to_owned(), "context.duration_hours * 2 > 100".to_owned()]);
+        let proven = ["principal.title like \"*intern at*\"", "context.duration_minutes + 60 > 3100", "context.duration_minutes > 3600 && principal.manager == principal.id"];
+        for never in proven {
+            assert!(matches!(answer(&set, never, None), Ok(Answer::Proven { by: Proof::Solver })), "{never}: {:?}", answer(&set, never, None));
+            assert!(!matches!(prove(&set, &given(never, None, &set).unwrap()), Answer::Proven { .. }), "{never} is enumerated as well");
+        }
+        let Ok(Answer::Refuted(case)) = answer(&set, "principal.title like \"*tern\"", None) else { panic!() };
+        assert!(case.person.title.as_deref().is_some_and(|t| t.ends_with("tern") && !t.contains("intern")), "{case:?}");
+        assert_eq!(case.told[0].split(", ").count(), 1, "only the title matters: {:?}", case.told);
+        // The group's own rules count when it is named: they give to everyone, but not for longer than ten years.
+        assert!(matches!(answer(&set, "principal.title like \"x*\"", Some("g")), Ok(Answer::Refuted(_))));
+        assert!(matches!(answer(&set, "context.duration_hours + context.duration_hours > 102", Some("r")), Ok(Answer::Proven { .. })));
+    }
+
+    #[test]
+    fn what_the_solver_cannot_know_is_never_proven_by_it() {
+        let set = set(&["principal == Person::\"x\"".to_owned()]);
+        let reason = answer(&set, "principal.employment == \"contractor\"", None).unwrap_err();
+        assert!(reason.contains("names an entity"), "{reason}");
+        let empty = super::set(&[]);
+        let reason = answer(&empty, "context.duration_minutes > context.duration_hours * 60", None).unwrap_err();
+        assert!(reason.contains("no person, group and request can be like this"), "{reason}");
+    }
+
+    #[test]
+    fn a_solver_that_is_absent_or_talks_nonsense_decides_nothing() {
+        let set = set(&[]);
+        let claim = given("context.hour > 3", None, &set).unwrap();
+        let absent = ask(&set, &claim, "/nowhere/cvc5".as_ref()).unwrap_err();
+        assert!(absent.contains("cannot start the solver `/nowhere/cvc5`"), "{absent}");
+        for program in ["/bin/echo", "/bin/cat", "/bin/false"] {
+            let reason = ask(&set, &claim, program.as_ref());
+            assert!(reason.is_err(), "{program}: {reason:?}");
+        }
+    }
+}

@@ -5,8 +5,9 @@ use serde::Deserialize;
 
 use super::{cursor, page, parse, shapes::{GrantShape, GroupShape, List}};
 use crate::{
-    auth::visibility::may_see_members,
+    auth::visibility::{answered_for, may_see_members},
     domain::{id::GroupId, time::Time},
+    ledger::departed,
     store::read::GrantFilter,
     web::{AppState, Known, problem::Problem},
 };
@@ -55,11 +56,24 @@ pub struct AtQuery {
     cursor: Option<String>,
 }
 
-/// Who is, or was, in a group. For its owners and auditors.
+/// Who is, or was, in a group. For its owners and auditors; of a group that left the policy, for admins as well.
 #[utoipa::path(get, path = "/api/v1/groups/{id}/members", tag = "groups", params(("id" = String, Path), AtQuery), responses((status = 200, body = List<GrantShape>), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub async fn members(state: Data<AppState>, caller: Known, id: Path<String>, query: Query<AtQuery>) -> Result<Json<List<GrantShape>>, Problem> {
-    let group = group_id(&caller, &id)?;
-    if !may_see_members(&caller, &group) {
+    let (group, may) = match group_id(&caller, &id) {
+        Ok(group) => {
+            let may = may_see_members(&caller, &group);
+            (group, may)
+        }
+        // One that left the policy, with what people still hold of it.
+        Err(absent) => {
+            let Ok(id) = GroupId::parse(&id) else { return Err(absent) };
+            match departed::group(&state.reader, &caller.snapshot, &id).await? {
+                Some(group) if answered_for(&caller, &group) => (id, true),
+                _ => return Err(absent),
+            }
+        }
+    };
+    if !may {
         state.refusals.note(&caller, "GET members", "not_allowed", group.as_str());
         return Err(Problem::not_allowed("the members of a group are seen by its owners and by auditors"));
     }

@@ -4,7 +4,10 @@ use actix_web::{HttpResponse, web::{Data, Json}};
 use serde_json::json;
 
 use super::shapes::PolicyShape;
-use crate::web::{AppState, Known, problem::Problem};
+use crate::web::{AppState, Known, policy_loads, problem::Problem};
+
+/// Loads that `GET /policy` tells.
+const LOADS: u16 = 20;
 
 /// The process answers.
 #[utoipa::path(get, path = "/healthz", tag = "service", responses((status = 200, body = String)))]
@@ -44,5 +47,6 @@ pub async fn metrics(state: Data<AppState>) -> Result<HttpResponse, Problem> {
 #[utoipa::path(get, path = "/api/v1/policy", tag = "service", responses((status = 200, body = PolicyShape), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub async fn policy(state: Data<AppState>, caller: Known) -> Result<Json<PolicyShape>, Problem> {
     let held = state.reader.newest_held_endings().await?;
-    Ok(Json(PolicyShape::new(&caller.snapshot, state.ledger.now(), state.ledger.source_state(), held)))
+    let history = policy_loads::newest(&state, &caller, LOADS).await?;
+    Ok(Json(PolicyShape::new(&caller.snapshot, state.ledger.now(), state.ledger.source_state(), held, history)))
 }

@@ -8,6 +8,7 @@ use crate::{
     domain::{decision::Decision, delivery::Delivery, grant::Grant, group::Group, person::Person, request::Request, standing::{HeldEndings, HeldState, Standing}, time::Time},
     ledger::{Snapshot, decide::birthright::{Voice, because}},
     store::read::AuditRow,
+    web::policy_loads::PolicyLoad,
 };
 
 /// A page of a list.
@@ -282,6 +283,11 @@ pub struct GroupShape {
     /// Its rules as written: `{name, who, when, then, for, …}`.
     #[schema(value_type = Vec<Object>)]
     pub rules: Value,
+    /// What happens to a grant whose rule no longer holds: `revoke` ends it after `grace`, `flag` lists it for the owners.
+    #[schema(value_type = String)]
+    pub on_change: crate::domain::group::OnChange,
+    /// How long such a grant goes on, like `24h`.
+    pub grace: String,
 }
 
 impl From<&Group> for GroupShape {
@@ -295,6 +301,8 @@ impl From<&Group> for GroupShape {
             tags: g.tags.clone(),
             entitlements: serde_json::to_value(&g.entitlements).unwrap_or(Value::Null),
             rules: serde_json::to_value(&g.rules).unwrap_or(Value::Null),
+            on_change: g.on_change,
+            grace: g.grace.to_string(),
         }
     }
 }
@@ -438,12 +446,15 @@ pub struct PolicyShape {
     /// What the newest state of the source suffers from.
     #[schema(value_type = Vec<Object>)]
     pub problems: Value,
+    /// The newest loads, newest first, those that were refused as well. All of them are in `GET /audit?kind=policy.`.
+    pub history: Vec<PolicyLoad>,
 }
 
 impl PolicyShape {
     /// As of a snapshot.
-    pub fn new(snapshot: &Snapshot, now: crate::domain::time::Time, source: crate::ledger::SourceState, held: Option<HeldEndings>) -> Self {
+    pub fn new(snapshot: &Snapshot, now: crate::domain::time::Time, source: crate::ledger::SourceState, held: Option<HeldEndings>, history: Vec<PolicyLoad>) -> Self {
         Self {
+            history,
             revision: snapshot.in_force.as_ref().map(ToString::to_string),
             since: snapshot.policy_since.to_string(),
             age_seconds: now.seconds_since(snapshot.policy_since),

@@ -15,8 +15,8 @@ struct ErrorPage {
     request: String,
 }
 
-/// The page for a problem.
-pub fn page(problem: &Problem) -> HttpResponse {
+/// The page for a problem; `development` says whether that sign-in is on.
+pub fn page(problem: &Problem, development: bool) -> HttpResponse {
     let title = match problem.status {
         401 => "Sign in first",
         403 => "That is not yours to do",
@@ -31,7 +31,7 @@ pub fn page(problem: &Problem) -> HttpResponse {
         _ => "That did not work",
     };
     let template = ErrorPage {
-        frame: Frame::nobody(title),
+        frame: Frame::nobody(title, development),
         status: problem.status,
         told: super::words::capital(problem.detail.as_deref().unwrap_or(&problem.title)),
         request: problem.request.clone().unwrap_or_default(),

@@ -92,6 +92,7 @@ struct GroupPage {
     asked_for: String,
     break_glass: String,
     review: String,
+    on_change: String,
     members: Option<Vec<Member>>,
     mine: Option<Standing>,
     count: u64,
@@ -105,7 +106,7 @@ struct GroupPage {
 /// One group.
 pub async fn group(state: Data<AppState>, caller: Known, id: Path<String>) -> Result<HttpResponse, Problem> {
     let snapshot = &caller.snapshot;
-    let group = snapshot.policy.set().group(&id).ok_or_else(|| Problem::not_found("group"))?;
+    let Some(group) = snapshot.policy.set().group(&id) else { return super::departed::group(&state, &caller, &id).await };
     let now = state.ledger.now();
     let held = state.reader.live_grants_of(caller.id().clone()).await?;
     let preview = state.ledger.preview(caller.id(), caller.id(), &group.id, None, true).await?.ok();
@@ -160,6 +161,7 @@ pub async fn group(state: Data<AppState>, caller: Known, id: Path<String>) -> Re
         asked_for: preview.as_ref().map(|p| p.duration.in_words()).unwrap_or_default(),
         break_glass: break_glass.unwrap_or_default(),
         review: review.unwrap_or_default(),
+        on_change: words::on_change(group),
         members,
         mine: held.iter().find(|g| g.group == group.id).and_then(|g| standing::of(snapshot, g, now)),
         count: counts.get(&group.id).copied().unwrap_or(0),

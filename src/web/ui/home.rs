@@ -201,7 +201,7 @@ async fn team_holds(state: &AppState, caller: &Caller) -> Result<Vec<(String, St
 /// Results alone, for the script.
 pub async fn search(state: Data<AppState>, caller: Known, query: Query<SearchQuery>) -> Result<HttpResponse, Problem> {
     let (groups, others) = find(&state, &caller, &query.q).await?;
-    let mut frame = Frame::nobody("Results");
+    let mut frame = Frame::nobody("Results", state.is_development());
     frame.csrf.clone_from(&caller.csrf);
     super::page(&Results { frame, q: query.q.clone(), groups, others })
 }

@@ -4,6 +4,7 @@ pub mod access;
 pub mod approvals;
 pub mod assets;
 pub mod audit;
+mod departed;
 pub mod docs;
 pub mod endings;
 pub mod errors;
@@ -14,7 +15,9 @@ pub mod people;
 pub mod policy;
 pub mod removals;
 pub mod request;
+pub mod sessions;
 pub mod signin;
+pub mod signin_issuer;
 mod standing;
 mod words;
 
@@ -42,6 +45,8 @@ pub struct Frame {
     pub csrf: String,
     /// Whether new grants are stopped.
     pub frozen: bool,
+    /// Whether the development sign-in is on, which every page says.
+    pub development: bool,
 }
 
 impl Frame {
@@ -56,11 +61,12 @@ impl Frame {
             auditor: caller.auditor,
             csrf: caller.csrf.clone(),
             frozen: caller.snapshot.frozen,
+            development: state.is_development(),
         })
     }
 
     /// The frame when nobody is signed in.
-    pub fn nobody(title: &str) -> Self {
+    pub fn nobody(title: &str, development: bool) -> Self {
         Self {
             title: title.to_owned(),
             section: "",
@@ -70,6 +76,7 @@ impl Frame {
             auditor: false,
             csrf: String::new(),
             frozen: false,
+            development,
         }
     }
 }

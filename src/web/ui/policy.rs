@@ -6,9 +6,8 @@ use serde::Deserialize;
 
 use super::{Frame, endings, findings::{Findings, findings}, removals::Waiting, words::{self, Outcome, When, when}};
 use crate::{
-    domain::{duration::Duration, id::{GroupId, PersonId}, problem::Severity},
-    store::read::{AuditFilter, Page},
-    web::{AppState, Known, api::parse, problem::Problem},
+    domain::{duration::Duration, id::{GroupId, PersonId, PolicyRevision}, problem::Severity},
+    web::{AppState, Known, api::parse, policy_loads, problem::Problem},
 };
 
 struct ProblemView {
@@ -103,22 +102,16 @@ async fn render(state: &AppState, caller: &Known, query: WhatIf, answer: Option<
             }
         })
         .collect();
-    let filter = AuditFilter { kind: Some("policy.".to_owned()), ..AuditFilter::default() };
-    let rows = state.reader.audit(filter, Page { before: None, limit: 10 }).await?.items;
-    let history = rows
-        .iter()
-        .map(|row| {
-            let good = row.kind == "policy.loaded";
-            let personal = row.personal.as_deref().and_then(|t| serde_json::from_str::<crate::domain::event::Personal>(t).ok()).unwrap_or_default();
-            let reason = personal.reason;
-            // Numbers are for everybody; who it is, those who may see what others hold.
-            let named = personal.access.iter().filter(|_| caller.auditor || caller.admin);
-            let access = named.flat_map(|g| g.lines().into_iter().map(|(what, who)| (words::group(snapshot, g.group.as_str()), what, who))).collect();
-            let told = match (&row.index.policy_revision, good) {
-                (Some(revision), true) => format!("{} in force: {}", revision.short(), reason.unwrap_or_default()),
-                _ => "could not be used; the last good set stayed in force".to_owned(),
+    let history = policy_loads::newest(state, caller, 10)
+        .await?
+        .into_iter()
+        .map(|load| {
+            let told = match &load.revision {
+                Some(revision) => format!("{} in force: {}", PolicyRevision::from_stored(revision).short(), load.told),
+                None => "could not be used; the last good set stayed in force".to_owned(),
             };
-            Loaded { seq: row.seq, told, access, at: when(row.at, now), good }
+            let access = load.who.iter().flat_map(|g| g.lines().into_iter().map(|(what, who)| (words::group(snapshot, g.group.as_str()), what, who))).collect();
+            Loaded { seq: load.seq, told, access, at: when(load.at, now), good: load.loaded }
         })
         .collect();
     let giving_way = endings::giving_way(state, snapshot).await?;

@@ -6,7 +6,7 @@ use crate::{
         delivery::{Delivery, DeliveryAction, DeliveryState},
         duration::Duration,
         grant::Grant,
-        group::{Rule, Stage, Then, Who},
+        group::{Group, OnChange, Rule, Stage, Then, Who},
         id::PersonId,
         time::Time,
     },
@@ -88,6 +88,14 @@ pub fn team(snapshot: &Snapshot, id: &str) -> String {
 /// A group's title.
 pub fn group(snapshot: &Snapshot, id: &str) -> String {
     snapshot.policy.set().group(id).map_or_else(|| id.to_owned(), |g| g.title.clone())
+}
+
+/// What becomes of a grant of the group whose rule no longer holds.
+pub fn on_change(group: &Group) -> String {
+    match group.on_change {
+        OnChange::Revoke => format!("When the policy no longer gives it to somebody who holds it, it ends {} later.", group.grace.in_words()),
+        OnChange::Flag => "When the policy no longer gives it to somebody who holds it, they keep it and its owners are asked what shall become of it.".to_owned(),
+    }
 }
 
 /// One word of a list with names for ids; `you` speaks to the reader.

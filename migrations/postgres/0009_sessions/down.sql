@@ -1,0 +1,3 @@
+DROP TABLE session_seen;
+DROP TABLE sessions;
+DROP TABLE identities;

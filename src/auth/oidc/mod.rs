@@ -1,0 +1,59 @@
+//! Sign-in with OpenID Connect: authorization code with PKCE, at any of several issuers.
+//!
+//! [`provider`] knows an issuer's addresses and keys, [`attempt`] binds a sign-in to the browser that began it, [`flow`] leads
+//! there and back, [`person`] says who that is here, [`logout`] reads what an issuer sends when somebody signed out there.
+
+pub mod attempt;
+pub mod flow;
+pub mod logout;
+pub mod person;
+pub mod provider;
+
+use std::sync::Arc;
+
+use crate::{domain::time::Time, outgoing::Outgoing, settings::Settings};
+use attempt::Sealer;
+use provider::Provider;
+
+/// Everything that signing in with issuers needs. Empty in development mode.
+pub struct Issuers {
+    providers: Vec<Arc<Provider>>,
+    /// Seals what a browser keeps between leaving for an issuer and coming back.
+    pub sealer: Sealer,
+    /// Logout tokens seen lately.
+    pub logouts: logout::Seen,
+}
+
+impl Issuers {
+    /// Builds them from settings; calls nobody yet. `own_key` seals sign-ins at issuers that gave no client secret.
+    ///
+    /// # Errors
+    /// A sentence when the HTTP client cannot be built.
+    pub fn new(settings: &Settings, own_key: &[u8]) -> Result<Self, String> {
+        super::jwt::install();
+        let http = Outgoing::new()?;
+        let public = settings.server.public_url.trim_end_matches('/');
+        let providers = settings.signin.issuer.iter().map(|issuer| Arc::new(Provider::new(issuer.clone(), http.clone(), public))).collect();
+        Ok(Self { providers, sealer: Sealer::new(&settings.signin.issuer, own_key), logouts: logout::Seen::default() })
+    }
+
+    /// The issuers, in the order of the settings.
+    pub fn all(&self) -> &[Arc<Provider>] {
+        &self.providers
+    }
+
+    /// The issuer of a name.
+    pub fn named(&self, name: &str) -> Option<&Arc<Provider>> {
+        self.providers.iter().find(|p| p.settings.name.as_str() == name)
+    }
+
+    /// The issuer of an address, byte by byte.
+    pub fn at(&self, url: &str) -> Option<&Arc<Provider>> {
+        self.providers.iter().find(|p| p.settings.url == url)
+    }
+}
+
+/// Whole seconds since the epoch.
+fn seconds(now: Time) -> i64 {
+    now.micros().div_euclid(1_000_000)
+}

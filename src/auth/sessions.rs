@@ -1,0 +1,79 @@
+//! Sessions that began with an issuer: rows of the database, known by the hash of a secret in a cookie.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use super::session::secret_hash;
+use crate::{
+    domain::{duration::Duration, id::SessionId, time::Time},
+    store::{
+        read::{Reader, StoreError},
+        read_sessions::OpenSession,
+    },
+};
+
+/// How often what was seen is written, in microseconds.
+const WRITTEN_EVERY: i64 = 60_000_000;
+
+/// The name of a cookie: over https it is bound to this host, every path and TLS (`__Host-`).
+pub fn cookie_name(https: bool, stem: &str) -> String {
+    if https { format!("__Host-{stem}") } else { stem.to_owned() }
+}
+
+/// A fresh secret for a cookie: 256 random bits in base64url.
+///
+/// # Errors
+/// When the system has no randomness.
+pub fn fresh_cookie() -> Result<String, String> {
+    super::session::fresh_secret().map(|secret| secret.trim_start_matches("bp_").to_owned())
+}
+
+/// What forms of a session carry: follows from the cookie, which no other site can read, on whatever replica.
+pub fn csrf(secret: &str) -> String {
+    secret_hash(&format!("csrf\0{secret}"))
+}
+
+/// When something last came from sessions: at once here, and about once a minute in the database, where other replicas and
+/// restarts find it.
+#[derive(Default)]
+pub struct LastSeen(Mutex<HashMap<SessionId, (Time, Time)>>);
+
+impl LastSeen {
+    fn of(&self, session: SessionId) -> Option<Time> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&session).map(|(at, _)| *at)
+    }
+
+    fn note(&self, session: SessionId, now: Time) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = seen.entry(session).or_insert((now, Time::from_micros(0)));
+        entry.0 = entry.0.max(now);
+    }
+
+    /// What is to be written now; forgets what has not been seen for an hour.
+    pub fn due(&self, now: Time) -> Vec<(SessionId, Time)> {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.retain(|_, (at, _)| now.seconds_since(*at) < 3600);
+        let mut due = Vec::new();
+        for (session, (at, written)) in seen.iter_mut().filter(|(_, (at, written))| at > written && now.micros() - written.micros() >= WRITTEN_EVERY) {
+            *written = *at;
+            due.push((*session, *at));
+        }
+        due
+    }
+}
+
+/// The live session of a cookie, noted as seen; none when there is none, it ended, or it was idle for too long.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn find(secret: &str, idle: Duration, seen: &LastSeen, reader: &Reader, now: Time) -> Result<Option<OpenSession>, StoreError> {
+    let Some(open) = reader.session_by_secret(secret_hash(secret)).await? else { return Ok(None) };
+    let last = seen.of(open.session.id).map_or(open.seen_at, |here| here.max(open.seen_at));
+    if !open.session.is_live(now) || now >= last.plus(idle) {
+        return Ok(None);
+    }
+    seen.note(open.session.id, now);
+    Ok(Some(open))
+}

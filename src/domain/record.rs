@@ -1,0 +1,123 @@
+//! What one source says of a person or a team. The directory holds the merge of what all of them say.
+
+use std::{fmt, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{
+    id::{PersonId, ServiceName, TeamId},
+    person::{Person, Team},
+    time::Time,
+};
+
+/// A source of people and teams: `files`, `scim:okta`, `catalog:backstage`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SourceName(Arc<str>);
+
+impl SourceName {
+    /// Files read at start and imports by command: one source, since each says everything that it says.
+    pub fn files() -> Self {
+        Self(Arc::from("files"))
+    }
+
+    /// A program that feeds the directory over SCIM.
+    pub fn scim(service: &ServiceName) -> Self {
+        Self(format!("scim:{service}").into())
+    }
+
+    /// A Backstage catalogue that is asked over HTTP.
+    pub fn catalog(name: &str) -> Self {
+        Self(format!("catalog:{name}").into())
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What stands before the colon: what settings may name instead of one source.
+    pub fn family(&self) -> &str {
+        self.0.split(':').next().unwrap_or(&self.0)
+    }
+}
+
+impl fmt::Display for SourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What one source says of a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonRecord {
+    /// Who says it.
+    pub source: SourceName,
+    /// The facts, with `status` as this source has it.
+    pub person: Person,
+    /// The source has deleted them. The record stays, so that nothing of it is given to another.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub gone: bool,
+    /// The resource as a SCIM client gave it, as far as it is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<Arc<Map<String, Value>>>,
+    /// When the source first spoke of them; none means with the event that holds this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Time>,
+    /// When it said this; none means with the event that holds this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_at: Option<Time>,
+    /// Said before records were kept, so that nobody knows when.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub undated: bool,
+}
+
+impl PersonRecord {
+    /// Who it is about.
+    pub fn id(&self) -> &PersonId {
+        &self.person.id
+    }
+
+    /// Whether the source says that they work here.
+    pub fn is_active(&self) -> bool {
+        self.person.is_active() && !self.gone
+    }
+
+    /// A text that the source gave under a name, like `userName`.
+    pub fn given_text(&self, name: &str) -> Option<&str> {
+        self.given.as_ref()?.get(name)?.as_str()
+    }
+}
+
+/// What one source says of a team.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TeamRecord {
+    /// Who says it.
+    pub source: SourceName,
+    /// The facts.
+    pub team: Team,
+    /// The id that the source uses for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// When the source first spoke of it; none means with the event that holds this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Time>,
+    /// When it said this; none means with the event that holds this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_at: Option<Time>,
+    /// Said before records were kept, so that nobody knows when.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub undated: bool,
+}
+
+impl TeamRecord {
+    /// What it is about.
+    pub fn id(&self) -> &TeamId {
+        &self.team.id
+    }
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}

@@ -1,0 +1,206 @@
+//! To an issuer and back. Every way that leads to nobody ends on a page that says what happened and what to do.
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::{Data, Path, Query}};
+use askama::Template;
+use serde::Deserialize;
+
+use super::{Frame, go, signin::{drop_cookie, local, put_cookie}, words};
+use crate::{
+    auth::{
+        oidc::{attempt::{Attempt, LASTS_SECONDS}, flow::{self, Answer, Named, SigninError}, person::{Match, find}, provider::Provider},
+        session::{self, secret_hash},
+        sessions::{cookie_name, fresh_cookie},
+    },
+    domain::{actor::Actor, command::{Command, Envelope}, id::{CommandId, SessionId}, person::Person},
+    ledger::fresh_id,
+    web::{AppState, problem::Problem},
+};
+
+/// The longest ID token that a browser is given to keep until it signs out.
+const MOST_KEPT: usize = 3000;
+
+/// The cookie of a sign-in on its way.
+fn attempt_cookie(state: &AppState) -> String {
+    cookie_name(state.is_https(), "bandpass_signin")
+}
+
+/// The cookie with the ID token, which only the page after signing out is sent: an issuer wants it to know whom to sign out.
+pub(super) fn id_token_cookie(state: &AppState) -> String {
+    if state.is_https() { "__Secure-bandpass_id".to_owned() } else { "bandpass_id".to_owned() }
+}
+
+#[derive(Template)]
+#[template(path = "signin_problem.html", config = "src/web/ui/askama.toml")]
+struct ProblemPage {
+    frame: Frame,
+    told: String,
+    todo: String,
+    facts: Vec<(&'static str, String)>,
+    again: String,
+}
+
+/// A page about a sign-in that led to nobody. The sign-in is over: its cookie goes.
+fn problem(state: &AppState, provider: &Provider, status: u16, headline: &str, (told, todo): (String, String), facts: Vec<(&'static str, String)>) -> Result<HttpResponse, Problem> {
+    let again = format!("/signin/{}", provider.settings.name);
+    let page = ProblemPage { frame: Frame::nobody(headline, false), told, todo, facts, again };
+    let mut response = super::page_with(StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN), &page)?;
+    drop_cookie(&mut response, &attempt_cookie(state), "/", state.is_https())?;
+    Ok(response)
+}
+
+fn failed(state: &AppState, provider: &Provider, error: &SigninError) -> Result<HttpResponse, Problem> {
+    let title = &provider.settings.title;
+    let once_more = "Nothing was changed. Start again from the sign-in page.".to_owned();
+    let (status, headline, todo) = match error {
+        SigninError::Issuer(_) => (502, "The sign-in service did not answer as it should", "Try again in a minute. If it stays like this, tell an admin what stands here.".to_owned()),
+        SigninError::Stray(_) => (400, "That sign-in is not yours to finish here", once_more),
+        SigninError::Declined(code) if code == "access_denied" => (403, "You were not signed in", format!("{title} says that it was declined, there or by you. {once_more}")),
+        SigninError::Declined(_) => (403, "You were not signed in", format!("{title} said no. If it does so again, tell an admin what stands here.")),
+        SigninError::Invalid(_) => (403, "What the sign-in service said cannot be trusted", "Nobody was signed in. Tell an admin what stands here.".to_owned()),
+    };
+    tracing::warn!(issuer = %provider.settings.name, %error, status, "a sign-in failed");
+    problem(state, provider, status, headline, (format!("{}.", words::capital(&error.to_string())), todo), Vec::new())
+}
+
+/// Where to go afterwards.
+#[derive(Deserialize)]
+pub struct StartQuery {
+    return_to: Option<String>,
+}
+
+/// Sends the browser to an issuer. Changes nothing here: what is to be remembered, the browser keeps, sealed.
+pub async fn start(state: Data<AppState>, issuer: Path<String>, query: Query<StartQuery>) -> Result<HttpResponse, Problem> {
+    let provider = state.issuers.named(&issuer).ok_or_else(|| Problem::not_found("issuer"))?;
+    let (url, attempt) = match flow::begin(provider, local(query.return_to.as_deref()), state.ledger.now()).await {
+        Ok(begun) => begun,
+        Err(error) => return failed(&state, provider, &error),
+    };
+    let sealed = state.issuers.sealer.seal(&attempt).map_err(|e| Problem::new(500, "failed", "Something failed here", e))?;
+    let mut response = go(&url);
+    put_cookie(&mut response, &attempt_cookie(&state), sealed, "/", (state.is_https(), LASTS_SECONDS))?;
+    Ok(response)
+}
+
+/// What an issuer sends a browser back with. Twice the same name is no answer.
+#[derive(Deserialize)]
+pub struct Callback {
+    state: Option<String>,
+    code: Option<String>,
+    iss: Option<String>,
+    error: Option<String>,
+}
+
+/// Takes a browser back from an issuer, and begins its session.
+pub async fn callback(state: Data<AppState>, http: HttpRequest, issuer: Path<String>, query: Query<Callback>) -> Result<HttpResponse, Problem> {
+    let provider = state.issuers.named(&issuer).ok_or_else(|| Problem::not_found("issuer"))?;
+    let now = state.ledger.now();
+    let cookie = http.cookie(&attempt_cookie(&state));
+    let attempt = cookie.as_ref().and_then(|c| state.issuers.sealer.open(&provider.settings.name, c.value(), now));
+    let Some(attempt) = attempt else {
+        let why = "this browser began no sign-in here within the last ten minutes";
+        return failed(&state, provider, &SigninError::Stray(why.to_owned()));
+    };
+    let query = query.into_inner();
+    let answer = Answer { state: query.state, code: query.code, iss: query.iss, error: query.error };
+    let named = match flow::finish(provider, &attempt, &answer, now).await {
+        Ok(named) => named,
+        Err(error) => return failed(&state, provider, &error),
+    };
+    let snapshot = state.ledger.snapshot();
+    match find(provider, &named.subject, named.value.as_deref(), &snapshot, &state.reader).await? {
+        Match::Person(person) => begin(&state, &http, provider, &attempt, &named, &person).await,
+        other => refuse(&state, provider, &named, &other).await,
+    }
+}
+
+async fn begin(state: &Data<AppState>, http: &HttpRequest, provider: &Provider, attempt: &Attempt, named: &Named, person: &Person) -> Result<HttpResponse, Problem> {
+    let secret = fresh_cookie().map_err(|e| Problem::new(500, "failed", "Something failed here", e))?;
+    let agent = http.headers().get("user-agent").and_then(|a| a.to_str().ok());
+    let agent = agent.map(|a| a.chars().filter(|c| !c.is_control()).take(300).collect());
+    let command = Command::SignIn {
+        issuer: provider.settings.url.clone(),
+        subject: named.subject.clone(),
+        sid: named.sid.clone(),
+        claim: provider.settings.person_claim.clone(),
+        secret_sha256: secret_hash(&secret),
+        attempt_sha256: secret_hash(&attempt.state),
+        agent,
+        lifetime: state.settings.signin.absolute,
+        replaces: replaced(state, http).await?,
+    };
+    let envelope = Envelope { id: CommandId(fresh_id()), actor: Actor::person(&person.id), command, idempotency: None };
+    if let Err(refusal) = state.ledger.execute(envelope).await?.answer {
+        // Another sign-in was faster, or the directory has changed since it was looked at.
+        return failed(state, provider, &SigninError::Stray(refusal.to_string()));
+    }
+    let mut response = go(&attempt.return_to);
+    let https = state.is_https();
+    drop_cookie(&mut response, &attempt_cookie(state), "/", https)?;
+    let lifetime = i64::from(state.settings.signin.absolute.as_seconds());
+    put_cookie(&mut response, &state.session_cookie(), secret, "/", (https, lifetime))?;
+    if named.id_token.len() <= MOST_KEPT {
+        put_cookie(&mut response, &id_token_cookie(state), named.id_token.clone(), "/signed-out", (https, lifetime))?;
+    }
+    Ok(response)
+}
+
+/// The session that this browser has still, whosever it is.
+async fn replaced(state: &AppState, http: &HttpRequest) -> Result<Option<SessionId>, Problem> {
+    let Some(cookie) = http.cookie(&state.session_cookie()) else { return Ok(None) };
+    let open = state.reader.session_by_secret(session::secret_hash(cookie.value())).await?;
+    Ok(open.filter(|o| o.session.ended.is_none()).map(|o| o.session.id))
+}
+
+/// Says who was looked for and whom to ask. What an issuer vouched for and is refused all the same is an event.
+async fn refuse(state: &AppState, provider: &Provider, named: &Named, found: &Match) -> Result<HttpResponse, Problem> {
+    let settings = &provider.settings;
+    let snapshot = state.ledger.snapshot();
+    let admins = words::list(&snapshot, &snapshot.policy.set().roles().admin, false);
+    let claim = &settings.person_claim;
+    let value = named.value.as_deref();
+    let (headline, told, todo, recorded) = match found {
+        Match::Left(person) => (
+            "You are not in the directory any more",
+            "The directory says that you left, so nothing here is open to you.".to_owned(),
+            format!("If that is wrong, talk to {admins}: the directory has to be put right, and then sign-in works again."),
+            Some((person, "they left")),
+        ),
+        Match::OtherSubject(person) => (
+            "This account is not the one that is known",
+            format!("{} says that you are `{}`, who has signed in with another account of {} before. Nobody is let in as somebody else, so you were not signed in.", settings.title, person.id, settings.title),
+            format!("Sign in with that other account. If it was made anew for you, ask {admins}: `bandpass identity unlink {} {}` has the old one forgotten.", settings.name, person.id),
+            Some((person, "they are another subject of this issuer")),
+        ),
+        Match::Several => (
+            "Several people have your identifier",
+            format!("More than one person of the directory has this value as `{}`, so it says nothing about who you are.", settings.person_field),
+            format!("Tell {admins}: the directory has to be put right."),
+            None,
+        ),
+        _ => (
+            "You are not in the directory",
+            match value {
+                Some(_) => format!("{} vouches for you, but nobody in the directory has this value as `{}`.", settings.title, settings.person_field),
+                None => format!("{} vouches for you, but sent no usable claim `{claim}`, by which people are found in the directory.", settings.title),
+            },
+            match value {
+                Some(_) => format!("If you are new, the directory may not have you yet. Ask {admins}, and say what stands here."),
+                None => format!("Ask {admins}: the issuer has to put `{claim}` into the ID token or into userinfo for this app."),
+            },
+            None,
+        ),
+    };
+    if let Some((person, reason)) = recorded {
+        let command = Command::RefuseSignIn { issuer: settings.url.clone(), subject: named.subject.clone(), person: person.id.clone(), reason: reason.to_owned() };
+        state.ledger.act("signin", command).await?.answer?;
+    }
+    tracing::warn!(issuer = %settings.name, subject = %named.subject.escape_debug(), headline, "a sign-in was refused");
+    let facts = vec![
+        ("Sign-in service", settings.title.clone()),
+        ("Claim looked for", claim.clone()),
+        ("Its value", value.unwrap_or("none").to_owned()),
+        ("Field of the directory", settings.person_field.to_string()),
+        ("Subject", named.subject.clone()),
+    ];
+    problem(state, provider, 403, headline, (told, todo), facts)
+}
