@@ -48,6 +48,9 @@ pub fn named(envelope: &Envelope, into: &mut Named) {
             into.attempts.insert(attempt_sha256.clone());
             into.sessions.extend(*replaces);
         }
+        Command::ChangeDirectory { changes, .. } => {
+            into.sessions_of.extend(changes.iter().filter_map(|c| if let DirectoryChange::PersonLeft { id } = c { Some(id.clone()) } else { None }));
+        }
         Command::EndSessions { person, .. } => {
             into.sessions_of.insert(person.clone());
         }

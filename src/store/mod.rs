@@ -17,6 +17,7 @@ mod read_audit;
 mod read_deliveries;
 pub mod read_sessions;
 mod read_standing;
+pub mod read_tokens;
 pub mod row;
 pub mod row_records;
 pub mod row_session;

@@ -57,6 +57,8 @@ pub const ROUTES: &[Route] = &[
     get("/api/v1/grants", READ),
     post("/api/v1/grants/{id}/revoke", REQUEST),
     post("/api/v1/grants/{id}/renew", REQUEST),
+    get("/api/v1/tokens", READ),
+    post("/api/v1/tokens/{id}/revoke", REQUEST),
     get("/api/v1/audit", Access::Auditor),
     get("/api/v1/audit/checkpoint", Access::Auditor),
     get("/api/v1/audit/events/{seq}", Access::Auditor),
@@ -76,6 +78,9 @@ pub const ROUTES: &[Route] = &[
     get("/sessions", Browser),
     post("/sessions/end-others", Browser),
     post("/sessions/{id}/end", Browser),
+    get("/tokens", Browser),
+    post("/tokens", Browser),
+    post("/tokens/{id}/revoke", Browser),
     get("/", Browser),
     get("/search", Browser),
     get("/groups", Browser),
@@ -147,6 +152,8 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/api/v1/grants").read(api::grants::list))
         .service(r("/api/v1/grants/{id}/revoke").write(api::grants::revoke))
         .service(r("/api/v1/grants/{id}/renew").write(api::grants::renew))
+        .service(r("/api/v1/tokens").read(api::tokens::list))
+        .service(r("/api/v1/tokens/{id}/revoke").write(api::tokens::revoke))
         .service(r("/api/v1/audit").read(api::audit::list))
         .service(r("/api/v1/audit/checkpoint").read(api::audit::checkpoint))
         .service(r("/api/v1/audit/events/{seq}").read(api::audit::show))
@@ -162,6 +169,8 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/sessions").read(ui::sessions::page))
         .service(r("/sessions/end-others").write(ui::sessions::end_others))
         .service(r("/sessions/{id}/end").write(ui::sessions::end_one))
+        .service(r("/tokens").read(ui::tokens::page).write(ui::tokens::create))
+        .service(r("/tokens/{id}/revoke").write(ui::tokens::revoke))
         .service(r("/").read(ui::home::page))
         .service(r("/search").read(ui::home::search))
         .service(r("/groups").read(ui::groups::catalogue))

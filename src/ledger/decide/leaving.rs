@@ -1,6 +1,5 @@
 //! What ends when somebody leaves, in the transaction of `person.left` itself: grants with their removals, pending requests,
-//! votes on requests that are pending still, tokens. Sessions are asked for the person at each request ([`crate::web`]), so
-//! they are dead with the same commit.
+//! votes on requests that are pending still, sessions, tokens.
 //!
 //! All of it is decided on the rows as the batch found them. A person who comes back meets none of it: see [`Leavers::clean`].
 
@@ -15,6 +14,7 @@ use crate::domain::{
     group::Entitlement,
     id::{DeliveryId, GroupId, IdSource, PersonId, RequestId, TokenId},
     request::{Approval, Request},
+    session::SessionEnd,
     standing::Cause,
     time::Time,
 };
@@ -27,6 +27,8 @@ pub(super) struct Leavers<'a> {
     tokens: BTreeMap<&'a PersonId, Vec<TokenId>>,
     held: BTreeMap<&'a PersonId, Vec<DeliveryId>>,
     blocks: BTreeMap<&'a PersonId, BTreeSet<GroupId>>,
+    /// Those whose sessions were ended.
+    sessions: BTreeSet<PersonId>,
     /// Votes by any of them on requests that go on, by request.
     votes: BTreeMap<RequestId, Vec<&'a Approval>>,
 }
@@ -111,6 +113,11 @@ impl<'a> Leavers<'a> {
             let gone: Vec<Entitlement> = grant.entitlements.iter().filter(|e| removed.insert(e)).cloned().collect();
             let deliveries = removals(world, grant, &gone, recorder.seq(), ids);
             recorder.record(Change::GrantRevoked { grant: revoked, block: false, deliveries, cause: Some(Cause::PersonLeft) }, told("the person has left"));
+        }
+        if self.sessions.insert(person.clone()) {
+            for session in world.state.live_sessions(person) {
+                recorder.record(Change::SessionEnded { session: session.id, person: person.clone(), cause: SessionEnd::Left }, told("the person has left"));
+            }
         }
         for token in self.tokens.remove(person).unwrap_or_default() {
             recorder.record(Change::TokenRevoked { token, person: person.clone(), cause: Some(Cause::PersonLeft) }, told("its owner has left"));

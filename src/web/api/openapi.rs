@@ -26,6 +26,7 @@ impl Modify for Bearer {
         super::requests::list, super::requests::submit, super::requests::preview, super::requests::show,
         super::requests::approve, super::requests::deny, super::requests::withdraw,
         super::grants::list, super::grants::revoke, super::grants::renew,
+        super::tokens::list, super::tokens::revoke,
         super::audit::list, super::audit::show, super::audit::checkpoint,
         super::service::policy, super::endings::confirm, super::webhook::ring, super::service::healthz, super::service::readyz, super::service::metrics,
     ),

@@ -19,6 +19,7 @@ pub mod sessions;
 pub mod signin;
 pub mod signin_issuer;
 mod standing;
+pub mod tokens;
 mod words;
 
 use actix_web::{HttpResponse, http::header};
