@@ -10,6 +10,7 @@ pub mod policy_loads;
 pub mod problem;
 mod refusals;
 pub mod routes;
+mod timeline;
 pub mod ui;
 
 use std::{future::{Ready, ready}, sync::Arc};

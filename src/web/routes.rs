@@ -46,6 +46,7 @@ pub const ROUTES: &[Route] = &[
     get("/api/v1/people", READ),
     get("/api/v1/people/{id}", READ),
     get("/api/v1/people/{id}/grants", READ),
+    get("/api/v1/people/{id}/timeline", READ),
     get("/api/v1/teams/{id}", READ),
     get("/api/v1/requests", READ),
     post("/api/v1/requests", REQUEST),
@@ -142,6 +143,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/api/v1/people").read(api::people::list))
         .service(r("/api/v1/people/{id}").read(api::people::show))
         .service(r("/api/v1/people/{id}/grants").read(api::people::grants))
+        .service(r("/api/v1/people/{id}/timeline").read(api::people::life))
         .service(r("/api/v1/teams/{id}").read(api::people::team))
         .service(r("/api/v1/requests").read(api::requests::list).write(api::requests::submit))
         .service(r("/api/v1/requests/preview").write(api::requests::preview))

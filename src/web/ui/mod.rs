@@ -20,7 +20,7 @@ pub mod signin;
 pub mod signin_issuer;
 mod standing;
 pub mod tokens;
-mod words;
+pub(super) mod words;
 
 use actix_web::{HttpResponse, http::header};
 use askama::Template;
