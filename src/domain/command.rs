@@ -13,6 +13,7 @@ use super::{
     duration::Duration,
     grant::Grant,
     id::{CommandId, ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, ServiceName, SessionId, TokenId},
+    record::SourceName,
     request::Request,
     session::{Session, SessionEnd},
     standing::HeldChange,
@@ -137,6 +138,22 @@ pub enum Command {
         source: String,
         /// The directory they were computed against; another one in force is a conflict.
         expected_revision: i64,
+    },
+    /// Record that a source would have more people leave than it may by itself.
+    HoldLeavers {
+        /// Which.
+        source: SourceName,
+        /// How many have left by it within the window, and how many more would.
+        leaving: u32,
+        /// Of how many.
+        active: u32,
+    },
+    /// Let a source have as many people leave as it says, for one window.
+    ConfirmLeavers {
+        /// Which.
+        source: SourceName,
+        /// Why that is right.
+        reason: String,
     },
     /// Bring a policy set into force.
     LoadPolicy {

@@ -107,6 +107,8 @@ impl Change {
             Self::TeamChanged { .. }
             | Self::TeamRemoved { .. }
             | Self::TeamRecorded { .. }
+            | Self::LeaversHeld { .. }
+            | Self::LeaversConfirmed { .. }
             | Self::EndingsWithdrawn { .. }
             | Self::PolicyLoadFailed { .. }
             | Self::FreezeSet { .. }

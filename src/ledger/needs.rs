@@ -48,9 +48,6 @@ pub fn named(envelope: &Envelope, into: &mut Named) {
             into.attempts.insert(attempt_sha256.clone());
             into.sessions.extend(*replaces);
         }
-        Command::ChangeDirectory { changes, .. } => {
-            into.sessions_of.extend(changes.iter().filter_map(|c| if let DirectoryChange::PersonLeft { id } = c { Some(id.clone()) } else { None }));
-        }
         Command::EndSessions { person, .. } => {
             into.sessions_of.insert(person.clone());
         }
@@ -152,7 +149,7 @@ pub fn around(envelope: &Envelope, snapshot: &Snapshot, state: &State, into: &mu
             }));
             into.people.extend(into.leavers.iter().cloned());
         }
-        Command::CreateToken { .. } | Command::RevokeToken { .. } | Command::Freeze { .. } | Command::ConfirmEndings { .. } | Command::EndSessions { .. } | Command::UnlinkIdentity { .. } => actor(),
+        Command::CreateToken { .. } | Command::RevokeToken { .. } | Command::Freeze { .. } | Command::ConfirmEndings { .. } | Command::ConfirmLeavers { .. } | Command::EndSessions { .. } | Command::UnlinkIdentity { .. } => actor(),
         _ => {}
     }
 }
@@ -173,6 +170,8 @@ pub fn may_remove(command: &Command) -> bool {
             | Command::RecordRefusals { .. }
             | Command::CreateToken { .. }
             | Command::RevokeToken { .. }
+            | Command::HoldLeavers { .. }
+            | Command::ConfirmLeavers { .. }
             | Command::SignIn { .. }
             | Command::RefuseSignIn { .. }
             | Command::EndSessions { .. }

@@ -163,7 +163,7 @@ pub fn project(event: &Event) -> Vec<RowChange> {
         }
         Change::SessionEnded { session, cause, .. } => vec![RowChange::SessionEnded { id: *session, at, cause: *cause }],
         Change::FreezeSet { on } => vec![RowChange::Frozen(*on)],
-        Change::PolicyLoadFailed { .. } | Change::SigninRefused { .. } | Change::Refused { .. } => Vec::new(),
+        Change::PolicyLoadFailed { .. } | Change::SigninRefused { .. } | Change::Refused { .. } | Change::LeaversHeld { .. } | Change::LeaversConfirmed { .. } => Vec::new(),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod policy_loads;
 pub mod problem;
 mod refusals;
 pub mod routes;
+pub mod scim;
 mod timeline;
 pub mod ui;
 

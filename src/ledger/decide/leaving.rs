@@ -1,5 +1,5 @@
 //! What ends when somebody leaves, in the transaction of `person.left` itself: grants with their removals, pending requests,
-//! votes on requests that are pending still, sessions, tokens.
+//! votes on requests that are pending still, tokens, sessions.
 //!
 //! All of it is decided on the rows as the batch found them. A person who comes back meets none of it: see [`Leavers::clean`].
 
@@ -12,7 +12,7 @@ use crate::domain::{
     event::{Change, Personal},
     grant::{Grant, GrantStatus},
     group::Entitlement,
-    id::{DeliveryId, GroupId, IdSource, PersonId, RequestId, TokenId},
+    id::{DeliveryId, GroupId, IdSource, PersonId, RequestId, SessionId, TokenId},
     request::{Approval, Request},
     session::SessionEnd,
     standing::Cause,
@@ -25,10 +25,9 @@ pub(super) struct Leavers<'a> {
     grants: BTreeMap<&'a PersonId, Vec<&'a Grant>>,
     requests: BTreeMap<&'a PersonId, Vec<(&'a Request, Cause)>>,
     tokens: BTreeMap<&'a PersonId, Vec<TokenId>>,
+    sessions: BTreeMap<&'a PersonId, Vec<SessionId>>,
     held: BTreeMap<&'a PersonId, Vec<DeliveryId>>,
     blocks: BTreeMap<&'a PersonId, BTreeSet<GroupId>>,
-    /// Those whose sessions were ended.
-    sessions: BTreeSet<PersonId>,
     /// Votes by any of them on requests that go on, by request.
     votes: BTreeMap<RequestId, Vec<&'a Approval>>,
 }
@@ -86,6 +85,7 @@ impl<'a> Leavers<'a> {
         for person in people {
             let mut grants: Vec<&Grant> = world.state.live_grants(person).collect();
             grants.sort_by_key(|g| g.granted_seq);
+            found.sessions.insert(person, world.state.live_sessions(person).map(|s| s.id).collect());
             found.grants.insert(person, grants);
             found.blocks.insert(person, world.state.blocked(person));
         }
@@ -114,13 +114,11 @@ impl<'a> Leavers<'a> {
             let deliveries = removals(world, grant, &gone, recorder.seq(), ids);
             recorder.record(Change::GrantRevoked { grant: revoked, block: false, deliveries, cause: Some(Cause::PersonLeft) }, told("the person has left"));
         }
-        if self.sessions.insert(person.clone()) {
-            for session in world.state.live_sessions(person) {
-                recorder.record(Change::SessionEnded { session: session.id, person: person.clone(), cause: SessionEnd::Left }, told("the person has left"));
-            }
-        }
         for token in self.tokens.remove(person).unwrap_or_default() {
             recorder.record(Change::TokenRevoked { token, person: person.clone(), cause: Some(Cause::PersonLeft) }, told("its owner has left"));
+        }
+        for session in self.sessions.remove(person).unwrap_or_default() {
+            recorder.record(Change::SessionEnded { session, person: person.clone(), cause: SessionEnd::Left }, Personal::default());
         }
     }
 

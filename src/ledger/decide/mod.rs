@@ -150,6 +150,8 @@ pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) ->
         Command::ChangeDirectory { changes, told, source, expected_revision } => {
             directory::change(world, &envelope.actor, (changes, told), source, *expected_revision, recorder, ids)
         }
+        Command::HoldLeavers { source, leaving, active } => directory::hold_leavers(world, &envelope.actor, source, (*leaving, *active), recorder),
+        Command::ConfirmLeavers { source, reason } => directory::confirm_leavers(world, &envelope.actor, source, reason, recorder),
         Command::LoadPolicy { revision, parent, source, commit, access, .. } => {
             policy::load(world, revision, parent.as_ref(), (source, commit.as_ref(), access.as_ref()), recorder, ids)
         }

@@ -202,7 +202,7 @@ fn names() -> Vec<Case> {
         a("BP076", &format!("[[entitlement]]\nconnector = \"warehose\"\nname = \"analyst_ro\"\n{RULE}{EXAMPLE}")),
         a("BP077", &allow("BP064")),
         a("BP078", &allow("BP004")),
-        sound("BP079").and("groups/b.toml", &was("Brokers", "a")),
+        sound("BP079").and("groups/b.toml", &was("Brokers", "a").replace("[\"a\"]", "[\"a\", \"b\"]")),
         set("BP080").and("groups/b.toml", &was("Brokers", "a")).and("groups/c.toml", &was("Clerks", "a")),
         a("BP081", &rule("who = [\"everyone\"]\nthen = \"approve\"\nfor = \"7d\"\n[[rule.stage]]\nfrom = [\"owner\", \"manager\"]\nescalate = [\"owner\"]\n")),
         emergency("BP082", "4h"),
