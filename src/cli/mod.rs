@@ -8,6 +8,7 @@ mod audit;
 mod audit_replay;
 mod connection;
 mod directory;
+mod identity;
 mod policy;
 mod policy_diff;
 mod policy_explain;
@@ -72,6 +73,12 @@ enum Command {
     /// Personal access tokens.
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Who people are at the issuers that they sign in with.
+    #[command(subcommand)]
+    Identity(identity::IdentityCommand),
+    /// Sessions of browsers.
+    #[command(subcommand)]
+    Session(identity::SessionCommand),
     /// Read and prove the audit log.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -178,6 +185,8 @@ fn start(arguments: Arguments, settings: Settings) -> Outcome {
             Command::Approve(arguments) => access::vote(&context, arguments).await,
             Command::Grants(command) => access::grants(&context, command).await,
             Command::Token(command) => token::run(&context, command).await,
+            Command::Identity(command) => identity::identity(&context, command).await,
+            Command::Session(command) => identity::session(&context, command).await,
             Command::Audit(command) => audit::run(&context, command).await,
             Command::Db(command) => serve::db(&context, command).await,
             Command::Freeze { switch, reason } => access::freeze(&context, switch == Switch::On, reason).await,
