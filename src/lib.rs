@@ -122,6 +122,7 @@ pub mod cli;
 pub mod clock;
 pub mod connector;
 pub mod directory;
+pub mod doctor;
 pub mod domain;
 pub mod folder;
 pub mod git;

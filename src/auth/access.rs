@@ -12,6 +12,8 @@ pub enum Access {
     SignedIn(Scope),
     /// An auditor; tokens need the scope `audit`.
     Auditor,
+    /// An admin; tokens need the scope `admin`.
+    Admin,
     /// An auditor or an admin; tokens need `audit` or `admin`.
     AuditorOrAdmin,
     /// A known caller in a browser session: no token.
@@ -27,6 +29,8 @@ impl Access {
             Self::SignedIn(needed) => scope(needed),
             Self::Auditor if !caller.auditor => Some("this is for auditors (`roles.toml` says who they are)".to_owned()),
             Self::Auditor => scope(Scope::Audit),
+            Self::Admin if !caller.admin => Some("this is for admins (`roles.toml` says who they are)".to_owned()),
+            Self::Admin => scope(Scope::Admin),
             Self::AuditorOrAdmin if !(caller.auditor || caller.admin) => Some("this is for auditors and admins (`roles.toml` says who they are)".to_owned()),
             Self::AuditorOrAdmin => scope(Scope::Audit).and(scope(Scope::Admin)),
             Self::Browser => (!caller.is_browser()).then(|| "this page needs a browser session, not a token".to_owned()),

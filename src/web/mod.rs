@@ -10,6 +10,7 @@ pub mod policy_loads;
 pub mod problem;
 mod refusals;
 pub mod routes;
+pub mod system;
 pub mod ui;
 
 use std::{future::{Ready, ready}, sync::Arc};
@@ -20,6 +21,7 @@ use crate::{
     audit::checkpoint::Signer,
     auth::{Caller, known_tokens::KnownTokens, oidc::Issuers, session::{self, SessionKey}, sessions::{LastSeen, cookie_name}},
     clock::Clock,
+    domain::time::Time,
     ledger::Ledger,
     settings::{Settings, SigninMode},
     store::read::Reader,
@@ -34,6 +36,12 @@ pub struct AppState {
     pub reader: Reader,
     /// Configuration.
     pub settings: Settings,
+    /// The clock.
+    pub clock: Clock,
+    /// When this process began to serve.
+    pub started: Time,
+    /// What the doctor found last.
+    pub checkups: system::Checkups,
     /// Signs sessions and cursors.
     pub sessions: SessionKey,
     /// Signs checkpoints.
@@ -130,7 +138,7 @@ pub fn serve(
     reader: &Reader,
     settings: &Settings,
     signer: Arc<Signer>,
-    _clock: Clock,
+    clock: Clock,
 ) -> Result<(dev::Server, std::net::SocketAddr), String> {
     let sessions = SessionKey::open(&settings.run.folder.join("session.key"))?;
     let issuers = Issuers::new(settings, sessions.for_sealing().as_bytes())?;
@@ -147,6 +155,9 @@ pub fn serve(
         ledger: ledger.clone(),
         reader: reader.clone(),
         settings: settings.clone(),
+        started: clock(),
+        clock,
+        checkups: system::Checkups::default(),
         sessions,
         signer,
         metrics: metrics::Metrics::new().map_err(|e| e.to_string())?,

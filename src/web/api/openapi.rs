@@ -27,7 +27,7 @@ impl Modify for Bearer {
         super::requests::approve, super::requests::deny, super::requests::withdraw,
         super::grants::list, super::grants::revoke, super::grants::renew,
         super::audit::list, super::audit::show, super::audit::checkpoint,
-        super::service::policy, super::endings::confirm, super::webhook::ring, super::service::healthz, super::service::readyz, super::service::metrics,
+        super::service::policy, super::system::system, super::endings::confirm, super::webhook::ring, super::service::healthz, super::service::readyz, super::service::metrics,
     ),
     modifiers(&Bearer),
     security(("token" = [])),

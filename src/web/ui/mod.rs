@@ -19,6 +19,7 @@ pub mod sessions;
 pub mod signin;
 pub mod signin_issuer;
 mod standing;
+pub mod system;
 mod words;
 
 use actix_web::{HttpResponse, http::header};
@@ -41,6 +42,8 @@ pub struct Frame {
     pub waiting: usize,
     /// Whether the audit log is theirs to read.
     pub auditor: bool,
+    /// Whether they administer.
+    pub admin: bool,
     /// What forms carry.
     pub csrf: String,
     /// Whether new grants are stopped.
@@ -59,6 +62,7 @@ impl Frame {
             my_id: caller.id().to_string(),
             waiting: waiting(state, caller).await?.len(),
             auditor: caller.auditor,
+            admin: caller.admin,
             csrf: caller.csrf.clone(),
             frozen: caller.snapshot.frozen,
             development: state.is_development(),
@@ -74,6 +78,7 @@ impl Frame {
             my_id: String::new(),
             waiting: 0,
             auditor: false,
+            admin: false,
             csrf: String::new(),
             frozen: false,
             development,
