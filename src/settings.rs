@@ -5,7 +5,7 @@ use std::{collections::{BTreeMap, BTreeSet}, fmt, path::{Path, PathBuf}};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::{directory::merge::Precedence, domain::{duration::Duration, id::{ConnectorName, PersonId}}};
+use crate::{directory::merge::Precedence, ledger::LeaveBound, domain::{duration::Duration, id::{ConnectorName, PersonId}}};
 
 pub mod issuer;
 
@@ -102,6 +102,11 @@ pub struct DirectorySettings {
 }
 
 impl DirectorySettings {
+    /// How many may leave by one source, unconfirmed.
+    pub fn leave_bound(&self) -> LeaveBound {
+        LeaveBound { share: self.max_leave_share, window: self.leave_window }
+    }
+
     /// Whose word counts before whose.
     ///
     /// # Errors

@@ -69,6 +69,15 @@ fn take_lock(location: &Location) -> Result<Option<File>, StartError> {
     }
 }
 
+/// Makes a new database file for this user alone; one that is there stays as it is.
+fn make_private(path: &Path) -> Result<(), StartError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    match File::options().create_new(true).write(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(StartError(format!("cannot make `{}`: {error}", path.display()))),
+        _ => Ok(()),
+    }
+}
+
 impl Core {
     /// Opens the database (migrating a SQLite file), tries to tamper with the log, and starts the ledger. Blocks.
     ///
@@ -78,7 +87,8 @@ impl Core {
         let location = Location::parse(settings.database.url.reveal()).map_err(StartError)?;
         let lock = take_lock(&location)?;
         match &location {
-            Location::Sqlite(_) => {
+            Location::Sqlite(path) => {
+                make_private(path)?;
                 migrate::migrate(&location, None)?;
             }
             Location::Postgres(_) => {

@@ -16,6 +16,8 @@ pub enum Access {
     Admin,
     /// An auditor or an admin; tokens need `audit` or `admin`.
     AuditorOrAdmin,
+    /// A program that feeds the directory: a service token with the scope `scim`.
+    Scim,
     /// A known caller in a browser session: no token.
     Browser,
 }
@@ -33,6 +35,8 @@ impl Access {
             Self::Admin => scope(Scope::Admin),
             Self::AuditorOrAdmin if !(caller.auditor || caller.admin) => Some("this is for auditors and admins (`roles.toml` says who they are)".to_owned()),
             Self::AuditorOrAdmin => scope(Scope::Audit).and(scope(Scope::Admin)),
+            Self::Scim if caller.token().is_none_or(|t| t.service.is_none()) => Some("this is for programs that feed the directory: send a service token with the scope `scim`".to_owned()),
+            Self::Scim => scope(Scope::Scim),
             Self::Browser => (!caller.is_browser()).then(|| "this page needs a browser session, not a token".to_owned()),
         }
     }

@@ -8,6 +8,9 @@ use crate::domain::{
     record::{PersonRecord, SourceName, TeamRecord},
 };
 
+/// The enterprise extension of SCIM users.
+pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
 /// Under which name a source asks for a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handle {
@@ -40,6 +43,14 @@ pub struct Records {
     people: Sorted<PersonId, Arc<Vec<PersonRecord>>>,
     teams: Sorted<TeamId, Arc<Vec<TeamRecord>>>,
     handles: Sorted<String, PersonId>,
+    /// Whose manager is given by a name that nobody has yet: by source, name and person.
+    awaiting: Sorted<String, PersonId>,
+}
+
+/// Under what a record waits for its manager to come.
+fn awaits(record: &PersonRecord) -> Option<String> {
+    let name = record.given.as_ref()?.get(ENTERPRISE)?.get("manager")?.get("value")?.as_str()?;
+    (!record.gone && record.person.manager.is_none()).then(|| format!("{}\0{}\0{}", record.source, name.to_lowercase(), record.id()))
 }
 
 impl Records {
@@ -57,6 +68,15 @@ impl Records {
                 if let Some(after) = after {
                     self.handles.insert(after, id.clone());
                 }
+            }
+        }
+        let (before, after) = (old.as_ref().and_then(awaits), awaits(&record));
+        if before != after {
+            if let Some(before) = before {
+                self.awaiting.remove(&before);
+            }
+            if let Some(after) = after {
+                self.awaiting.insert(after, id.clone());
             }
         }
         list.push(record);
@@ -116,6 +136,19 @@ impl Records {
     /// Every team of which anybody but files alone speaks.
     pub fn teams(&self) -> impl Iterator<Item = (&TeamId, &[TeamRecord])> {
         self.teams.iter().map(|(id, l)| (id, l.as_slice()))
+    }
+
+    /// Those of a source whose manager is given by one of these names, and nobody had it yet.
+    pub fn awaiting(&self, source: &SourceName, names: &[String]) -> Vec<&PersonRecord> {
+        let mut found: Vec<&PersonRecord> = Vec::new();
+        for name in names {
+            let start = format!("{source}\0{}\0", name.to_lowercase());
+            let waiting = self.awaiting.iter_from(&start).take_while(|(key, _)| key.starts_with(&start)).map(|(_, id)| id);
+            found.extend(waiting.filter_map(|id| self.person(source, id.as_str())));
+        }
+        found.sort_by(|a, b| a.id().cmp(b.id()));
+        found.dedup_by(|a, b| a.id() == b.id());
+        found
     }
 
     /// Whom a source knows under a name.

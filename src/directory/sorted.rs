@@ -113,6 +113,15 @@ impl<K: Ord + Clone, V: Clone> Sorted<K, V> {
         self.chunks.iter().flat_map(|c| c.iter()).map(|(k, v)| (k, v))
     }
 
+    /// Entries in order, from the first whose key is not before a key.
+    pub fn iter_from<'a, Q: Ord + ?Sized>(&'a self, key: &'a Q) -> impl Iterator<Item = (&'a K, &'a V)>
+    where
+        K: Borrow<Q>,
+    {
+        let chunks = self.chunks.get(self.chunk_of(key)..).unwrap_or_default();
+        chunks.iter().flat_map(|c| c.iter()).map(|(k, v)| (k, v)).skip_while(move |(k, _)| (*k).borrow() < key)
+    }
+
     /// Keys in order.
     pub fn keys(&self) -> impl Iterator<Item = &K> {
         self.iter().map(|(k, _)| k)

@@ -22,7 +22,11 @@ pub(super) async fn check(ground: &Ground) -> Vec<Finding> {
                 found.push(Finding::warning(&name, "it is of the kind `memory`: what people are given is forgotten at every restart, and reaches no system", "give it the `kind` of a real target, or leave it out"));
             }
             if found.is_empty() {
-                found.push(Finding::ok(&name, format!("{} answers; {} entitlements are named by policy", settings.kind, names.len())));
+                found.push(Finding::ok(&name, format!("{} answers; policy names {}", settings.kind, match names.len() {
+                    0 => "nothing of it".to_owned(),
+                    1 => "1 entitlement of it".to_owned(),
+                    n => format!("{n} entitlements of it"),
+                })));
             }
             found
         })

@@ -1,6 +1,6 @@
 //! The run folder, the database file and the keys: there, writable, and for nobody else.
 
-use std::{fs::{self, Metadata}, os::unix::fs::{MetadataExt, PermissionsExt}, path::{Path, PathBuf}};
+use std::{fs::{self, Metadata}, os::unix::fs::PermissionsExt, path::{Path, PathBuf}};
 
 use super::{Finding, Ground};
 use crate::{audit::checkpoint::Signer, store::db::Location};
@@ -12,6 +12,8 @@ const NAME: &str = "files";
 enum Others {
     /// Nothing at all: keys.
     Nothing,
+    /// Nothing either, though reading alone gives nobody power: the database, which holds what people wrote.
+    Privacy,
     /// Nothing that changes it.
     Reading,
 }
@@ -36,13 +38,13 @@ fn look(ground: &Ground) -> Vec<Finding> {
         }
         Err(error) => found.push(Finding::fault(NAME, format!("`run.folder` is `{}`, which cannot be looked at: {error}", folder.display()), "give the user that runs bandpass the right to it")),
     }
-    let mut keys: Vec<PathBuf> = vec![settings.audit.key_file.clone(), folder.join("session.key")];
+    let mut keys: Vec<(PathBuf, Others)> = vec![(settings.audit.key_file.clone(), Others::Nothing), (folder.join("session.key"), Others::Nothing)];
     if let Location::Sqlite(path) = &ground.location {
-        keys.push(path.clone());
+        keys.push((path.clone(), Others::Privacy));
     }
-    for path in &keys {
+    for (path, others) in &keys {
         match fs::metadata(path) {
-            Ok(about) => found.extend(too_open(path, &about, Others::Nothing)),
+            Ok(about) => found.extend(too_open(path, &about, *others)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => found.push(Finding::fault(NAME, format!("`{}` cannot be looked at: {error}", path.display()), "give the user that runs bandpass the right to it")),
         }
@@ -53,7 +55,7 @@ fn look(ground: &Ground) -> Vec<Finding> {
         found.push(Finding::fault(NAME, error, "set `audit.key_file` to the key that signed the checkpoints so far; only where there are none, remove the file and a start makes a new one"));
     }
     if found.is_empty() {
-        let there = keys.iter().filter(|p| p.exists()).count();
+        let there = keys.iter().filter(|(p, _)| p.exists()).count();
         let detail = if there == 0 { format!("`{}` can be written; the first start makes keys there", folder.display()) } else { format!("`{}` can be written, and keys and database are this user's alone", folder.display()) };
         found.push(Finding::ok(NAME, detail));
     }
@@ -64,10 +66,14 @@ fn too_open(path: &Path, about: &Metadata, others: Others) -> Option<Finding> {
     let mode = about.permissions().mode() & 0o777;
     let (bits, may, cure) = match others {
         Others::Nothing => (0o077, "use", "600"),
+        Others::Privacy if mode & 0o022 == 0 => (0o077, "read", "600"),
+        Others::Privacy => (0o077, "change", "600"),
         Others::Reading => (0o022, "write to", "700"),
     };
     let shown = path.display();
-    (mode & bits != 0).then(|| Finding::fault(NAME, format!("other users of this machine may {may} `{shown}` (mode {mode:03o}, owner {})", about.uid()), format!("chmod {cure} {shown}")))
+    let detail = format!("other users of this machine may {may} `{shown}` (mode {mode:03o})");
+    let cure = format!("chmod {cure} {shown}");
+    (mode & bits != 0).then(|| if may == "read" { Finding::warning(NAME, detail, cure) } else { Finding::fault(NAME, detail, cure) })
 }
 
 fn unwritable(folder: &Path) -> Option<Finding> {

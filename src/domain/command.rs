@@ -13,6 +13,7 @@ use super::{
     duration::Duration,
     grant::Grant,
     id::{CommandId, ConnectorName, DeliveryId, GrantId, GroupId, PersonId, PolicyRevision, RequestId, ServiceName, SessionId, TokenId},
+    record::SourceName,
     request::Request,
     session::{Session, SessionEnd},
     standing::HeldChange,
@@ -138,6 +139,22 @@ pub enum Command {
         /// The directory they were computed against; another one in force is a conflict.
         expected_revision: i64,
     },
+    /// Record that a source would have more people leave than it may by itself.
+    HoldLeavers {
+        /// Which.
+        source: SourceName,
+        /// How many have left by it within the window, and how many more would.
+        leaving: u32,
+        /// Of how many.
+        active: u32,
+    },
+    /// Let a source have as many people leave as it says, for one window.
+    ConfirmLeavers {
+        /// Which.
+        source: SourceName,
+        /// Why that is right.
+        reason: String,
+    },
     /// Bring a policy set into force.
     LoadPolicy {
         /// Its hash; bytes are stored with it.
@@ -250,6 +267,13 @@ pub enum Command {
         on: bool,
         /// Why.
         reason: String,
+    },
+    /// Let somebody hold a group without asking, if a rule says so and nothing forbids it.
+    Birthright {
+        /// Who.
+        person: PersonId,
+        /// What.
+        group: GroupId,
     },
     /// Record a membership that existed before Bandpass.
     Adopt {

@@ -199,6 +199,17 @@ pub enum Change {
         /// The grant.
         grant: Grant,
     },
+    /// A rule gives membership without asking, for as long as it holds. A live grant that was asked for or adopted goes on as
+    /// this one.
+    #[serde(rename = "grant.birthright")]
+    GrantBirthright {
+        /// The grant as it is now.
+        grant: Grant,
+        /// What target systems must now do.
+        deliveries: Vec<Delivery>,
+        /// The policy in force at this decision.
+        decided_revision: PolicyRevision,
+    },
     /// Requests of this person for this group are decided by the rules again.
     #[serde(rename = "block.lifted")]
     BlockLifted {
@@ -323,6 +334,22 @@ pub enum Change {
         /// The source that speaks of it no more.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         forgotten: Option<SourceName>,
+    },
+    /// A source would have more people leave than it may by itself: they stay until an admin confirms it.
+    #[serde(rename = "leavers.held")]
+    LeaversHeld {
+        /// Which.
+        source: SourceName,
+        /// How many have left by it within the window, and how many more would.
+        leaving: u32,
+        /// Of how many.
+        active: u32,
+    },
+    /// An admin let a source have as many people leave as it says, for one window; why is personal text.
+    #[serde(rename = "leavers.confirmed")]
+    LeaversConfirmed {
+        /// Which.
+        source: SourceName,
     },
     /// A policy set came into force.
     #[serde(rename = "policy.loaded")]
@@ -475,6 +502,7 @@ impl Change {
             Self::EndingsConfirmed { .. } => "endings.confirmed",
             Self::EndingsWithdrawn { .. } => "endings.withdrawn",
             Self::GrantAdopted { .. } => "grant.adopted",
+            Self::GrantBirthright { .. } => "grant.birthright",
             Self::BlockLifted { .. } => "block.lifted",
             Self::DeliveryQueued { .. } => "delivery.queued",
             Self::DeliveryDone { .. } => "delivery.done",
@@ -487,6 +515,8 @@ impl Change {
             Self::TeamRemoved { .. } => "team.removed",
             Self::PersonRecorded { .. } => "person.recorded",
             Self::TeamRecorded { .. } => "team.recorded",
+            Self::LeaversHeld { .. } => "leavers.held",
+            Self::LeaversConfirmed { .. } => "leavers.confirmed",
             Self::PolicyLoaded { .. } => "policy.loaded",
             Self::PolicyLoadFailed { .. } => "policy.load_failed",
             Self::TokenCreated { .. } => "token.created",
@@ -504,10 +534,10 @@ impl Change {
     /// Every kind, for filters and documentation.
     pub const KINDS: &'static [&'static str] = &[
         "request.submitted", "request.granted", "request.denied", "request.withdrawn", "request.expired", "approval.given", "approval.voided",
-        "grant.extended", "grant.revoked", "grant.expired", "grant.ending", "grant.flagged", "grant.kept", "grant.moved", "grant.adopted", "block.lifted", "delivery.queued",
+        "grant.extended", "grant.revoked", "grant.expired", "grant.ending", "grant.flagged", "grant.kept", "grant.moved", "grant.adopted", "grant.birthright", "block.lifted", "delivery.queued",
         "delivery.done", "delivery.failing", "person.added", "person.changed", "person.left", "team.changed",
         "team.removed", "endings.held", "endings.confirmed", "endings.withdrawn", "policy.loaded", "policy.load_failed", "token.created", "token.revoked", "freeze.set", "refused",
-        "removals.confirmed", "identity.linked", "identity.unlinked", "session.started", "session.ended", "signin.refused", "person.recorded", "team.recorded",
+        "removals.confirmed", "identity.linked", "identity.unlinked", "session.started", "session.ended", "signin.refused", "person.recorded", "team.recorded", "leavers.held", "leavers.confirmed",
     ];
 
     /// How it came out.
@@ -518,8 +548,8 @@ impl Change {
     /// How events of a kind come out: the kind alone says it.
     pub fn outcome_of(kind: &str) -> Outcome {
         match kind {
-            "request.submitted" | "delivery.queued" | "grant.ending" | "grant.flagged" | "endings.held" => Outcome::Pending,
-            "request.granted" | "grant.extended" | "grant.adopted" => Outcome::Granted,
+            "request.submitted" | "delivery.queued" | "grant.ending" | "grant.flagged" | "endings.held" | "leavers.held" => Outcome::Pending,
+            "request.granted" | "grant.extended" | "grant.adopted" | "grant.birthright" => Outcome::Granted,
             "request.denied" => Outcome::Denied,
             "request.withdrawn" | "request.expired" | "approval.voided" | "grant.revoked" | "grant.expired" | "session.ended" => Outcome::Ended,
             "delivery.failing" | "policy.load_failed" => Outcome::Failing,

@@ -73,7 +73,9 @@ impl Change {
             | Self::GrantExpired { grant, .. }
             | Self::GrantMoved { grant, .. }
             | Self::GrantAdopted { grant } => of_grant(grant),
-            Self::GrantEnding { grant, decided_revision } | Self::GrantFlagged { grant, decided_revision } | Self::GrantKept { grant, decided_revision } => {
+            Self::GrantBirthright { grant, decided_revision, .. }
+            | Self::GrantEnding { grant, decided_revision }
+            | Self::GrantFlagged { grant, decided_revision } | Self::GrantKept { grant, decided_revision } => {
                 EventIndex { policy_revision: Some(decided_revision.clone()), ..of_grant(grant) }
             }
             Self::EndingsHeld { of } => EventIndex { policy_revision: of.policy_revision.clone(), ..EventIndex::default() },
@@ -105,6 +107,8 @@ impl Change {
             Self::TeamChanged { .. }
             | Self::TeamRemoved { .. }
             | Self::TeamRecorded { .. }
+            | Self::LeaversHeld { .. }
+            | Self::LeaversConfirmed { .. }
             | Self::EndingsWithdrawn { .. }
             | Self::PolicyLoadFailed { .. }
             | Self::FreezeSet { .. }

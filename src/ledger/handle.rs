@@ -81,6 +81,8 @@ pub(super) struct Shared {
     pub deliveries: Notify,
     pub urgent: Notify,
     pub source: SourceWatch,
+    /// Held while a source speaks.
+    pub feeding: tokio::sync::Mutex<()>,
     pub config: LedgerConfig,
 }
 

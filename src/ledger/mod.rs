@@ -15,6 +15,7 @@ mod batch;
 pub mod decide;
 pub mod departed;
 pub mod encode;
+mod feed;
 mod handle;
 mod holdings;
 mod needs;
@@ -27,6 +28,7 @@ mod thread;
 pub mod tree;
 
 pub use decide::Limits;
+pub use feed::{FEW_LEAVERS, FeedError, LeaveBound, LeaversSaid};
 pub use handle::{Ledger, LedgerConfig, LedgerStats, fresh_id};
 pub use preview::Preview;
 pub use snapshot::Snapshot;

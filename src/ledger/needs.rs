@@ -104,6 +104,7 @@ pub fn around(envelope: &Envelope, snapshot: &Snapshot, state: &State, into: &mu
                 around_filing(snapshot, &grant.person, &grant.group, into);
             }
         }
+        Command::Birthright { person, group } => around_filing(snapshot, person, group, into),
         Command::Renew { grant, .. } => {
             actor();
             if let Some(grant) = state.grant(*grant) {
@@ -148,7 +149,7 @@ pub fn around(envelope: &Envelope, snapshot: &Snapshot, state: &State, into: &mu
             }));
             into.people.extend(into.leavers.iter().cloned());
         }
-        Command::CreateToken { .. } | Command::RevokeToken { .. } | Command::Freeze { .. } | Command::ConfirmEndings { .. } | Command::EndSessions { .. } | Command::UnlinkIdentity { .. } => actor(),
+        Command::CreateToken { .. } | Command::RevokeToken { .. } | Command::Freeze { .. } | Command::ConfirmEndings { .. } | Command::ConfirmLeavers { .. } | Command::EndSessions { .. } | Command::UnlinkIdentity { .. } => actor(),
         _ => {}
     }
 }
@@ -169,11 +170,14 @@ pub fn may_remove(command: &Command) -> bool {
             | Command::RecordRefusals { .. }
             | Command::CreateToken { .. }
             | Command::RevokeToken { .. }
+            | Command::HoldLeavers { .. }
+            | Command::ConfirmLeavers { .. }
             | Command::SignIn { .. }
             | Command::RefuseSignIn { .. }
             | Command::EndSessions { .. }
             | Command::UnlinkIdentity { .. }
             | Command::Adopt { .. }
+            | Command::Birthright { .. }
     )
 }
 

@@ -16,6 +16,7 @@ mod project;
 pub mod read;
 mod read_audit;
 mod read_deliveries;
+mod read_leavers;
 pub mod read_sessions;
 mod read_standing;
 pub mod row;

@@ -70,12 +70,16 @@ pub async fn guard(state: Data<AppState>, request: ServiceRequest, next: Next<im
 }
 
 fn wants_page(path: &str) -> bool {
-    !path.starts_with("/api/") && !matches!(path, "/healthz" | "/readyz" | "/metrics" | "/openapi.json")
+    !path.starts_with("/api/") && !path.starts_with("/scim/") && !matches!(path, "/healthz" | "/readyz" | "/metrics" | "/openapi.json")
 }
 
 fn error_page(state: &AppState, path: &str, error: &actix_web::Error) -> HttpResponse {
     let response = error.error_response();
-    if response.headers().get(header::CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"application/problem+json")) && !wants_page(path) {
+    let told_as_api = path.starts_with("/api/") || !(wants_page(path) || path.starts_with("/scim/"));
+    if response.headers().get(header::CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"application/problem+json")) && told_as_api {
+        return response;
+    }
+    if error.as_error::<super::scim::error::ScimError>().is_some() {
         return response;
     }
     let problem = match error.as_error::<Problem>() {
@@ -86,6 +90,9 @@ fn error_page(state: &AppState, path: &str, error: &actix_web::Error) -> HttpRes
         }
         None => Problem::new(response.status().as_u16(), "malformed", "The request is malformed", error.to_string()),
     };
+    if path.starts_with("/scim/") {
+        return actix_web::ResponseError::error_response(&super::scim::error::ScimError::from(problem));
+    }
     if wants_page(path) { super::ui::errors::page(&problem, state.is_development()) } else { actix_web::ResponseError::error_response(&problem) }
 }
 

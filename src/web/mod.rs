@@ -10,6 +10,7 @@ pub mod policy_loads;
 pub mod problem;
 mod refusals;
 pub mod routes;
+pub mod scim;
 pub mod system;
 pub mod ui;
 

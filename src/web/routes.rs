@@ -2,7 +2,7 @@
 
 use actix_web::{http::Method, web::{self, ServiceConfig}};
 
-use super::{api, backchannel, ui};
+use super::{api, backchannel, scim, ui};
 use crate::{auth::access::Access, domain::token::Scope};
 
 use Access::{AuditorOrAdmin, Browser, Public, SignedIn};
@@ -28,6 +28,13 @@ const fn get(pattern: &'static str, access: Access) -> Route {
 }
 const fn post(pattern: &'static str, access: Access) -> Route {
     Route { method: Method::POST, pattern, access }
+}
+
+const fn scim_get(pattern: &'static str) -> Route {
+    get(pattern, Access::Scim)
+}
+const fn scim_change(method: Method, pattern: &'static str) -> Route {
+    Route { method, pattern, access: Access::Scim }
 }
 
 /// The table.
@@ -65,6 +72,27 @@ pub const ROUTES: &[Route] = &[
     // A forge has no token of ours: the handler checks its signature.
     post("/api/v1/policy/webhook", Public),
     post("/api/v1/policy/endings/{seq}/confirm", ADMIN),
+    // SCIM
+    scim_get("/scim/v2/ServiceProviderConfig"),
+    scim_get("/scim/v2/ResourceTypes"),
+    scim_get("/scim/v2/ResourceTypes/{id}"),
+    scim_get("/scim/v2/Schemas"),
+    scim_get("/scim/v2/Schemas/{id}"),
+    scim_change(Method::POST, "/scim/v2/.search"),
+    scim_get("/scim/v2/Users"),
+    scim_change(Method::POST, "/scim/v2/Users"),
+    scim_change(Method::POST, "/scim/v2/Users/.search"),
+    scim_get("/scim/v2/Users/{id}"),
+    scim_change(Method::PUT, "/scim/v2/Users/{id}"),
+    scim_change(Method::PATCH, "/scim/v2/Users/{id}"),
+    scim_change(Method::DELETE, "/scim/v2/Users/{id}"),
+    scim_get("/scim/v2/Groups"),
+    scim_change(Method::POST, "/scim/v2/Groups"),
+    scim_change(Method::POST, "/scim/v2/Groups/.search"),
+    scim_get("/scim/v2/Groups/{id}"),
+    scim_change(Method::PUT, "/scim/v2/Groups/{id}"),
+    scim_change(Method::PATCH, "/scim/v2/Groups/{id}"),
+    scim_change(Method::DELETE, "/scim/v2/Groups/{id}"),
     // pages
     get("/signin", Public),
     post("/signin", Public),
@@ -117,7 +145,7 @@ pub fn methods(pattern: &str) -> Vec<&'static str> {
         if route.method == Method::GET {
             found.extend(["GET", "HEAD"]);
         } else {
-            found.push("POST");
+            found.push(route.method.as_str());
         }
     }
     found
@@ -156,6 +184,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/api/v1/system").read(api::system::system))
         .service(r("/api/v1/policy/webhook").app_data(web::PayloadConfig::new(api::webhook::MOST_BYTES)).write(api::webhook::ring))
         .service(r("/api/v1/policy/endings/{seq}/confirm").write(api::endings::confirm))
+        .configure(scim_routes)
         .service(r("/signin").read(ui::signin::page).write(ui::signin::enter))
         .service(r("/signin/{issuer}").read(ui::signin_issuer::start))
         .service(r("/signin/{issuer}/callback").read(ui::signin_issuer::callback))
@@ -190,6 +219,36 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/policy/endings/{seq}/confirm").write(ui::endings::confirm))
         .service(r("/policy/confirm-removals").write(ui::removals::confirm))
         .service(r("/docs").read(ui::docs::page));
+}
+
+/// `.search` stands before `{id}`, which would take it as well.
+fn scim_routes(config: &mut ServiceConfig) {
+    let r = |path: &str| web::resource(format!("/scim/v2/{path}")).app_data(web::PayloadConfig::new(scim::MOST_BYTES));
+    config
+        .service(r("ServiceProviderConfig").read(scim::discovery::provider))
+        .service(r("ResourceTypes").read(scim::discovery::types))
+        .service(r("ResourceTypes/{id}").read(scim::discovery::one_type))
+        .service(r("Schemas").read(scim::discovery::all_schemas))
+        .service(r("Schemas/{id}").read(scim::discovery::one_schema))
+        .service(r(".search").write(scim::search::everything))
+        .service(r("Users").read(scim::users::list).write(scim::users::create))
+        .service(r("Users/.search").write(scim::users::search))
+        .service(
+            r("Users/{id}")
+                .read(scim::users::show)
+                .route(web::put().to(scim::users::replace))
+                .route(web::patch().to(scim::users::modify))
+                .route(web::delete().to(scim::users::remove)),
+        )
+        .service(r("Groups").read(scim::groups::list).write(scim::groups::create))
+        .service(r("Groups/.search").write(scim::groups::search))
+        .service(
+            r("Groups/{id}")
+                .read(scim::groups::show)
+                .route(web::put().to(scim::groups::replace))
+                .route(web::patch().to(scim::groups::modify))
+                .route(web::delete().to(scim::groups::remove)),
+        );
 }
 
 trait Methods {

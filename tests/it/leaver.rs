@@ -120,7 +120,7 @@ fn all_that_was_theirs_ends_in_the_same_transaction() {
         assert!(matches!(house.ask_with(&own, "secret").await.unwrap_err(), Refusal::DeadToken));
         assert!(matches!(house.ask_with(&service, "secret").await.unwrap_err(), Refusal::DeadToken));
         assert!(matches!(house.ask_for("ann", "secret", "1d").await.unwrap_err(), Refusal::NotAllowed { .. }));
-        assert_eq!(house.reviewer(0.0).once().await.unwrap(), Passed { decided: 0, changed: 0, waiting: 0 }, "nothing is left to do");
+        assert_eq!(house.reviewer(0.0).once().await.unwrap(), Passed { decided: 0, changed: 0, waiting: 0, begun: 0 }, "nothing is left to do");
         house.leave().await;
     });
 }

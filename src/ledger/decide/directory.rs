@@ -21,6 +21,9 @@ fn may_change(world: &World<'_>, actor: &Actor, source: &str) -> bool {
         Actor::Person { token: Some(token), service: Some(service), .. } if SourceName::scim(service).as_str() == source => {
             world.state.token(*token).is_some_and(|t| t.scopes.contains(&Scope::Scim))
         }
+        Actor::Person { token: None, service: Some(service), bearer: Some(bearer), .. } if SourceName::scim(service).as_str() == source => {
+            bearer.scopes.contains(&Scope::Scim)
+        }
         _ => world.is_admin(actor) && !source.starts_with("scim:"),
     }
 }
@@ -43,7 +46,6 @@ pub(super) fn change(
         return Err(Refusal::Stale { what: "the directory".to_owned() });
     }
     let source = source.to_owned();
-    let mut leavers = Leavers::of(world, changes);
     let mut of_people: BTreeMap<PersonId, Vec<PersonRecord>> = BTreeMap::new();
     told.people.iter().for_each(|r| of_people.entry(r.id().clone()).or_default().push(r.clone()));
     let mut of_teams: BTreeMap<TeamId, Vec<TeamRecord>> = BTreeMap::new();
@@ -52,6 +54,7 @@ pub(super) fn change(
         let records = of_people.remove(&person.id).unwrap_or_default();
         Personal { person: Some(Box::new(person.clone())), records, ..Personal::default() }
     };
+    let mut leavers = Leavers::of(world, changes);
     for change in changes {
         let source = source.clone();
         match change {
@@ -77,7 +80,6 @@ pub(super) fn change(
             DirectoryChange::TeamGone { id } => recorder.record(Change::TeamRemoved { team: id.clone(), source }, Personal::default()),
         }
     }
-    leavers.void_votes(world, &mut recorder);
     // What changes nothing is said all the same.
     for (person, records) in of_people {
         recorder.record(Change::PersonRecorded { person, source: source.clone() }, Personal { records, ..Personal::default() });
@@ -89,5 +91,28 @@ pub(super) fn change(
         let change = Change::TeamRecorded { team: team.clone(), source: source.clone(), records: Vec::new(), forgotten: Some(by.clone()) };
         recorder.record(change, Personal::default());
     }
+    leavers.void_votes(world, &mut recorder);
+    Ok(recorder.done())
+}
+
+/// Records that a source is held back. Whoever may speak as the source may say so of it.
+pub(super) fn hold_leavers(world: &World<'_>, actor: &Actor, source: &SourceName, (leaving, active): (u32, u32), mut recorder: Recorder<'_>) -> Result<Decided, Refusal> {
+    if !may_change(world, actor, source.as_str()) {
+        return Err(Refusal::NotAllowed { reason: "only the program that feeds the directory is held back".to_owned() });
+    }
+    let reason = format!("{leaving} of {active} people would leave by {source} within a short while; they stay until an admin confirms it");
+    recorder.record(Change::LeaversHeld { source: source.clone(), leaving, active }, Personal { reason: Some(reason), ..Personal::default() });
+    Ok(recorder.done())
+}
+
+/// Lets a source go on.
+pub(super) fn confirm_leavers(world: &World<'_>, actor: &Actor, source: &SourceName, reason: &str, mut recorder: Recorder<'_>) -> Result<Decided, Refusal> {
+    if !world.is_admin(actor) || actor.service().is_some() {
+        return Err(Refusal::NotAllowed { reason: "only an admin can confirm that so many people leave".to_owned() });
+    }
+    if reason.trim().is_empty() {
+        return Err(Refusal::Impossible { field: Some("reason".to_owned()), reason: "say why it is right that they leave".to_owned() });
+    }
+    recorder.record(Change::LeaversConfirmed { source: source.clone() }, Personal { comment: Some(reason.to_owned()), ..Personal::default() });
     Ok(recorder.done())
 }

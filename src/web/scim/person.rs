@@ -1,0 +1,159 @@
+//! A stored User as the facts about a person, and as the resource that is shown.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    Client, Object,
+    error::ScimError,
+    schema::{BANDPASS, ENTERPRISE, USER},
+};
+use crate::{
+    directory::{Directory, records::Handle},
+    domain::{
+        group::{AttributeType, AttributeTypes},
+        id::{ConnectorName, PersonId},
+        person::{AttributeValue, Person, PersonStatus},
+        record::{PersonRecord, SourceName},
+        time::Time,
+    },
+};
+
+/// Attributes of the enterprise extension, and what policies call them.
+const FOR_POLICIES: [(&str, &str); 5] = [
+    ("employeeNumber", "employee_number"),
+    ("costCenter", "cost_center"),
+    ("organization", "organization"),
+    ("division", "division"),
+    ("department", "department"),
+];
+
+fn text<'o>(object: &'o Object, name: &str) -> Option<&'o str> {
+    object.get(name).and_then(Value::as_str)
+}
+
+fn extension<'o>(given: &'o Object, urn: &str) -> Option<&'o Object> {
+    given.get(urn).and_then(Value::as_object)
+}
+
+/// The best of several values: the primary one, else the one for work, else the first.
+fn best<'o>(given: &'o Object, name: &str) -> Option<&'o Object> {
+    let values = given.get(name).and_then(Value::as_array)?;
+    let primary = values.iter().find(|v| v.get("primary") == Some(&Value::Bool(true)));
+    let work = || values.iter().find(|v| v.get("type").and_then(Value::as_str) == Some("work"));
+    primary.or_else(work).or(values.first())?.as_object()
+}
+
+/// Whom a source means by a manager: an id, or a name that the source uses.
+pub fn meant(directory: &Directory, source: &SourceName, name: &str) -> Option<PersonId> {
+    let records = directory.records();
+    let own = records.person(source, name).filter(|r| !r.gone).map(|r| r.id().clone());
+    let by = |handle| records.by_handle(source, handle, name).cloned();
+    own.or_else(|| by(Handle::UserName)).or_else(|| by(Handle::ExternalId)).or_else(|| directory.person(name).map(|p| p.id.clone()))
+}
+
+/// The name of a manager that a stored User gives.
+pub fn manager_name(given: &Object) -> Option<&str> {
+    extension(given, ENTERPRISE)?.get("manager")?.get("value")?.as_str()
+}
+
+/// The facts that a stored User tells. Teams are those that Groups gave before.
+pub fn facts(given: &Object, id: &PersonId, before: Option<&PersonRecord>, directory: &Directory, source: &SourceName, declared: &AttributeTypes) -> Result<Person, ScimError> {
+    let name = given.get("name").and_then(Value::as_object);
+    let parts = || {
+        let joined: Vec<&str> = [name.and_then(|n| text(n, "givenName")), name.and_then(|n| text(n, "familyName"))].into_iter().flatten().collect();
+        (!joined.is_empty()).then(|| joined.join(" "))
+    };
+    let shown = text(given, "displayName").map(str::to_owned).or_else(|| name.and_then(|n| text(n, "formatted")).map(str::to_owned)).or_else(parts);
+    let mut person = Person {
+        id: id.clone(),
+        name: shown.or_else(|| text(given, "userName").map(str::to_owned)).unwrap_or_else(|| id.to_string()).replace('\n', " "),
+        email: best(given, "emails").and_then(|e| text(e, "value")).map(str::to_owned),
+        manager: manager_name(given).and_then(|m| meant(directory, source, m)).filter(|m| m != id),
+        team: None,
+        teams: before.map(|b| b.person.teams.clone()).unwrap_or_default(),
+        employment: text(given, "userType").map(str::to_lowercase),
+        location: best(given, "addresses").and_then(|a| text(a, "locality")).map(str::to_owned),
+        title: text(given, "title").map(str::to_owned),
+        attributes: Default::default(),
+        accounts: Default::default(),
+        // Without a word on it, it stays as it was: taking the attribute away brings nobody back.
+        status: match given.get("active") {
+            Some(Value::Bool(false)) => PersonStatus::Left,
+            Some(_) => PersonStatus::Active,
+            None => before.map_or(PersonStatus::Active, |b| b.person.status),
+        },
+    };
+    if let Some(enterprise) = extension(given, ENTERPRISE) {
+        for (from, to) in FOR_POLICIES {
+            if let Some(value) = text(enterprise, from) {
+                person.attributes.insert(to.to_owned(), AttributeValue::Text(value.to_owned()));
+            }
+        }
+    }
+    for (key, value) in extension(given, BANDPASS).into_iter().flatten() {
+        if key == "accounts" {
+            for (connector, account) in value.as_object().into_iter().flatten() {
+                let connector = ConnectorName::parse(connector).map_err(|e| ScimError::invalid_value(e.to_string()))?;
+                person.accounts.extend(account.as_str().map(|a| (connector, a.to_owned())));
+            }
+        } else if let Some(kind) = declared.get(key) {
+            person.attributes.insert(key.clone(), attribute(*kind, value)?);
+        }
+    }
+    Ok(person)
+}
+
+fn attribute(kind: AttributeType, value: &Value) -> Result<AttributeValue, ScimError> {
+    let wrong = || ScimError::invalid_value("an attribute of the policy has a value of another type");
+    match (kind, value) {
+        (AttributeType::Bool, Value::Bool(yes)) => Ok(AttributeValue::Bool(*yes)),
+        (AttributeType::Long, Value::Number(n)) => n.as_i64().map(AttributeValue::Long).ok_or_else(wrong),
+        (AttributeType::String, Value::String(text)) => Ok(AttributeValue::Text(text.clone())),
+        (AttributeType::Set, Value::Array(values)) => Ok(AttributeValue::Set(values.iter().filter_map(Value::as_str).map(str::to_owned).collect())),
+        _ => Err(wrong()),
+    }
+}
+
+/// An instant as SCIM writes it.
+pub fn instant(at: Option<Time>) -> Option<Value> {
+    at.map(|t| Value::String(t.timestamp().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()))
+}
+
+/// `meta` without a version.
+pub fn meta(resource: &str, location: &str, created: Option<Time>, changed: Option<Time>) -> Value {
+    let mut meta = Map::new();
+    meta.insert("resourceType".to_owned(), resource.into());
+    meta.insert("location".to_owned(), location.into());
+    meta.extend(instant(created).map(|t| ("created".to_owned(), t)));
+    meta.extend(instant(changed).map(|t| ("lastModified".to_owned(), t)));
+    Value::Object(meta)
+}
+
+/// The resource of a record.
+pub fn shown(client: &Client, directory: &Directory, record: &PersonRecord) -> Object {
+    let mut resource = record.given.as_ref().map(|g| Object::clone(g)).unwrap_or_default();
+    let mut schemas = vec![json!(USER)];
+    schemas.extend([ENTERPRISE, BANDPASS].into_iter().filter(|urn| resource.contains_key(*urn)).map(|urn| json!(urn)));
+    resource.insert("schemas".to_owned(), Value::Array(schemas));
+    resource.insert("id".to_owned(), record.id().as_str().into());
+    if let Some(manager) = resource.get_mut(ENTERPRISE).and_then(|e| e.get_mut("manager")).and_then(Value::as_object_mut)
+        && let Some(id) = record.person.manager.as_ref().map(PersonId::as_str)
+    {
+        manager.insert("$ref".to_owned(), client.location("Users", id).into());
+    }
+    let groups: Vec<Value> = record
+        .person
+        .teams
+        .iter()
+        .map(|team| {
+            let title = directory.team(team.as_str()).map_or(team.as_str(), |t| t.title.as_str());
+            json!({ "value": team, "$ref": client.location("Groups", team.as_str()), "display": title, "type": "direct" })
+        })
+        .collect();
+    if !groups.is_empty() {
+        resource.insert("groups".to_owned(), Value::Array(groups));
+    }
+    let location = client.location("Users", record.id().as_str());
+    resource.insert("meta".to_owned(), meta("User", &location, record.created_at, record.told_at));
+    resource
+}
