@@ -8,6 +8,7 @@ mod append;
 pub mod change;
 pub mod db;
 pub mod dump;
+pub mod examine;
 pub mod load;
 pub mod migrate;
 mod pool;

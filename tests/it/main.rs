@@ -9,6 +9,7 @@ mod adopt;
 mod architecture;
 mod birthright;
 mod canary;
+mod doctor;
 mod effect;
 mod audit_filters;
 mod bad_input;
