@@ -26,6 +26,7 @@ mod remotes;
 mod replay;
 mod sample;
 mod sampled;
+mod scim;
 mod signin;
 mod signin_house;
 mod tamper;
