@@ -33,6 +33,8 @@ use crate::{
 const EVERY: Duration = Duration::from_millis(250);
 /// How often everything is decided again although nothing is known to have changed.
 const SLOWLY: Duration = Duration::from_secs(600);
+/// The longest that changes of people wait until everything is decided again.
+const LONGEST_REST: Duration = Duration::from_secs(60);
 /// Rows read at a time.
 const PAGE: u16 = 4000;
 /// Pages decided at the same time.
@@ -53,6 +55,8 @@ pub struct Reviewer {
     /// Everything before this event has been looked at.
     cursor: i64,
     whole_at: Instant,
+    /// How long deciding everything took the last time.
+    whole_took: Duration,
     reads: HoldingsRead,
 }
 
@@ -127,7 +131,7 @@ async fn keep_right(location: &Location, right: Option<SoleRight>) -> Option<Sol
 impl Reviewer {
     /// Nothing looked at yet. `share` is `policy.confirm_share`.
     pub fn new(ledger: Ledger, reader: Reader, share: f64) -> Self {
-        Self { ledger, reader, share, seen: None, cursor: 0, whole_at: Instant::now(), reads: HoldingsRead::default() }
+        Self { ledger, reader, share, seen: None, cursor: 0, whole_at: Instant::now(), whole_took: Duration::ZERO, reads: HoldingsRead::default() }
     }
 
     /// Has everything decided again at the next look.
@@ -142,7 +146,7 @@ impl Reviewer {
     pub async fn once(&mut self) -> Result<Passed, StoreError> {
         let snapshot = self.ledger.snapshot();
         let now = (snapshot.in_force.clone(), snapshot.directory.revision());
-        if self.seen.as_ref() != Some(&now) || self.whole_at.elapsed() > SLOWLY {
+        if (self.seen.as_ref() != Some(&now) && !self.rests(&now)) || self.whole_at.elapsed() > SLOWLY {
             return self.everything(snapshot, now).await;
         }
         let mut people: BTreeSet<PersonId> = BTreeSet::new();
@@ -177,6 +181,13 @@ impl Reviewer {
         Ok(passed)
     }
 
+    /// Whether a change of people waits a little: one that feeds a directory changes it a hundred times a second, and deciding
+    /// everything again may have a tenth of the time, no more. Leavers do not wait for it: what is theirs ends with the change.
+    fn rests(&self, now: &(Option<PolicyRevision>, i64)) -> bool {
+        let directory_alone = self.seen.as_ref().is_some_and(|(policy, _)| *policy == now.0);
+        directory_alone && self.whole_took > EVERY && self.whole_at.elapsed() < (self.whole_took * 9).min(LONGEST_REST)
+    }
+
     /// Every live grant.
     async fn everything(&mut self, snapshot: Arc<Snapshot>, now: (Option<PolicyRevision>, i64)) -> Result<Passed, StoreError> {
         let directory_alone = self.seen.as_ref().is_some_and(|(policy, directory)| *policy == now.0 && *directory != now.1);
@@ -193,7 +204,7 @@ impl Reviewer {
         passed.waiting = waiting;
         passed.changed += self.send(rest).await?;
         self.reads = snapshot.policy.set().holdings_read();
-        (self.cursor, self.seen, self.whole_at) = (cursor, Some(now), Instant::now());
+        (self.cursor, self.seen, self.whole_at, self.whole_took) = (cursor, Some(now), Instant::now(), began.elapsed());
         let stats = self.ledger.stats();
         let ms = |took: Duration| u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         stats.reviewed.store(passed.decided, Ordering::Relaxed);
