@@ -27,6 +27,8 @@ mod replay;
 mod sample;
 mod sampled;
 mod scim;
+mod scim_leavers;
+mod scim_lists;
 mod signin;
 mod signin_house;
 mod tamper;
