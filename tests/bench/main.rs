@@ -17,6 +17,7 @@ mod jwt;
 mod limits;
 mod load;
 mod reconsider;
+mod scim;
 mod start;
 mod verify;
 
@@ -48,6 +49,9 @@ fn main() {
     }
     if runs("load") {
         load::run();
+    }
+    if runs("scim") {
+        scim::run();
     }
     if runs("start") {
         start::run();

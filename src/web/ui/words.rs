@@ -80,6 +80,11 @@ pub fn name(snapshot: &Snapshot, id: &PersonId) -> String {
     snapshot.directory.person(id.as_str()).map_or_else(|| id.to_string(), |p| p.name.clone())
 }
 
+/// A person's name by a text that may be an id.
+pub fn name_of(snapshot: &Snapshot, id: &str) -> String {
+    snapshot.directory.person(id).map_or_else(|| id.to_owned(), |p| p.name.clone())
+}
+
 /// A team's title.
 pub fn team(snapshot: &Snapshot, id: &str) -> String {
     snapshot.directory.team(id).map_or_else(|| id.to_owned(), |t| t.title.clone())
