@@ -35,7 +35,7 @@ impl Access {
             Self::Admin => scope(Scope::Admin),
             Self::AuditorOrAdmin if !(caller.auditor || caller.admin) => Some("this is for auditors and admins (`roles.toml` says who they are)".to_owned()),
             Self::AuditorOrAdmin => scope(Scope::Audit).and(scope(Scope::Admin)),
-            Self::Scim if caller.token().is_none_or(|t| t.service.is_none()) => Some("this is for programs that feed the directory: send a service token with the scope `scim`".to_owned()),
+            Self::Scim if caller.service().is_none() => Some("this is for programs that feed the directory: send a service token with the scope `scim`".to_owned()),
             Self::Scim => scope(Scope::Scim),
             Self::Browser => (!caller.is_browser()).then(|| "this page needs a browser session, not a token".to_owned()),
         }

@@ -106,6 +106,15 @@ impl Caller {
         }
     }
 
+    /// The program that calls, when it is not the person themselves.
+    pub fn service(&self) -> Option<&ServiceName> {
+        match &self.credential {
+            Credential::Session(_) => None,
+            Credential::Token(token) => token.service.as_ref(),
+            Credential::Jwt(_, service) => service.as_ref(),
+        }
+    }
+
     /// The session that they came with; none of the development sign-in.
     pub fn session(&self) -> Option<SessionId> {
         match &self.credential {

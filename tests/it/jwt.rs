@@ -25,6 +25,11 @@ subject = "service-account-7"
 service = "reports"
 owner = "gone"
 scopes = ["read"]
+[[signin.issuer.client]]
+client_id = "hr-feed"
+service = "hr-feed"
+owner = "ada"
+scopes = ["scim"]
 "#;
 
 async fn list(front: &Front, token: &str) -> Answer {
@@ -91,6 +96,16 @@ fn a_program_calls_the_api_and_never_approves() {
         println!("a program approves: {}", answer.shown());
         assert_eq!(answer.status, 403, "{}", answer.shown());
         assert_eq!(front.api("GET", "/api/v1/audit", &own(json!({ "scope": "audit" })), None).await.status, 403);
+        // A program may feed the directory by its own token, as its own source, when the settings say so; others may not.
+        let feed = front.issuer.access_token(&json!({ "sub": "hr-feed", "client_id": "hr-feed" }));
+        assert_eq!(front.api("GET", "/scim/v2/Users", &feed, None).await.status, 200);
+        let user = r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"new.colleague","externalId":"new.colleague","displayName":"New","active":true}"#;
+        let made = front.api("POST", "/scim/v2/Users", &feed, Some(user)).await;
+        assert_eq!(made.status, 201, "{}", made.shown());
+        assert_eq!(front.api("GET", "/api/v1/requests", &feed, None).await.status, 403);
+        for other in [&token, &own(json!({ "scope": "scim" })), &maxs] {
+            assert_eq!(front.api("GET", "/scim/v2/Users", other, None).await.status, 403);
+        }
         // Narrowed by the token, never widened.
         assert_eq!(ask(&front, &own(json!({ "scope": "read" })), "also").await.status, 403);
         for (what, claims) in [

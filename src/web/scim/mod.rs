@@ -104,7 +104,7 @@ impl FromRequest for Client {
         let mut made = || {
             let caller = Known::from_request(request, payload).into_inner().map_err(ScimError::from)?;
             let state = request.app_data::<Data<AppState>>().cloned().ok_or_else(|| ScimError::new(500, None, "the service is not set up"))?;
-            let service = caller.token().and_then(|t| t.service.as_ref()).ok_or_else(|| ScimError::new(403, None, "this needs a service token with the scope `scim`"))?;
+            let service = caller.service().ok_or_else(|| ScimError::new(403, None, "this needs a service token with the scope `scim`"))?;
             let source = SourceName::scim(service);
             let base = state.settings.server.public_url.trim_end_matches('/').to_owned();
             let precedence = state.settings.directory.precedence().map_err(|e| ScimError::new(500, None, e))?;
