@@ -9,6 +9,7 @@ mod audit_replay;
 mod connection;
 mod directory;
 mod doctor;
+mod identity;
 mod policy;
 mod policy_diff;
 mod policy_explain;
@@ -73,6 +74,12 @@ enum Command {
     /// Personal access tokens.
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Who people are at the issuers that they sign in with.
+    #[command(subcommand)]
+    Identity(identity::IdentityCommand),
+    /// Sessions of browsers.
+    #[command(subcommand)]
+    Session(identity::SessionCommand),
     /// Read and prove the audit log.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -189,6 +196,8 @@ fn start(arguments: Arguments, settings: Settings) -> Outcome {
             Command::Approve(arguments) => access::vote(&context, arguments).await,
             Command::Grants(command) => access::grants(&context, command).await,
             Command::Token(command) => token::run(&context, command).await,
+            Command::Identity(command) => identity::identity(&context, command).await,
+            Command::Session(command) => identity::session(&context, command).await,
             Command::Audit(command) => audit::run(&context, command).await,
             Command::Doctor => doctor::run(context.format, arguments.config.as_deref(), Ok(context.settings.clone())).await,
             Command::Db(command) => serve::db(&context, command).await,

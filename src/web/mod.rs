@@ -12,6 +12,7 @@ mod refusals;
 pub mod routes;
 pub mod scim;
 pub mod system;
+mod timeline;
 pub mod ui;
 
 use std::{future::{Ready, ready}, sync::Arc};
@@ -55,6 +56,8 @@ pub struct AppState {
     pub tokens: KnownTokens,
     /// Who vouches for people.
     pub issuers: Issuers,
+    /// When something last came with tokens.
+    pub last_used: LastSeen<crate::domain::id::TokenId>,
     /// When something last came from sessions.
     pub last_seen: LastSeen,
     own_origins: Vec<String>,
@@ -127,6 +130,10 @@ async fn keep_last_seen(state: web::Data<AppState>) {
         if !due.is_empty() {
             state.ledger.note_seen(due);
         }
+        let used = state.last_used.due(state.ledger.now());
+        if !used.is_empty() {
+            state.ledger.note_used(used);
+        }
     }
 }
 
@@ -165,6 +172,7 @@ pub fn serve(
         refusals: refusals::Refusals::default(),
         tokens: KnownTokens::default(),
         issuers,
+        last_used: LastSeen::default(),
         last_seen: LastSeen::default(),
         own_origins,
     });

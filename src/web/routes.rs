@@ -53,6 +53,7 @@ pub const ROUTES: &[Route] = &[
     get("/api/v1/people", READ),
     get("/api/v1/people/{id}", READ),
     get("/api/v1/people/{id}/grants", READ),
+    get("/api/v1/people/{id}/timeline", READ),
     get("/api/v1/teams/{id}", READ),
     get("/api/v1/requests", READ),
     post("/api/v1/requests", REQUEST),
@@ -64,6 +65,8 @@ pub const ROUTES: &[Route] = &[
     get("/api/v1/grants", READ),
     post("/api/v1/grants/{id}/revoke", REQUEST),
     post("/api/v1/grants/{id}/renew", REQUEST),
+    get("/api/v1/tokens", READ),
+    post("/api/v1/tokens/{id}/revoke", REQUEST),
     get("/api/v1/audit", Access::Auditor),
     get("/api/v1/audit/checkpoint", Access::Auditor),
     get("/api/v1/audit/events/{seq}", Access::Auditor),
@@ -105,6 +108,9 @@ pub const ROUTES: &[Route] = &[
     get("/sessions", Browser),
     post("/sessions/end-others", Browser),
     post("/sessions/{id}/end", Browser),
+    get("/tokens", Browser),
+    post("/tokens", Browser),
+    post("/tokens/{id}/revoke", Browser),
     get("/", Browser),
     get("/search", Browser),
     get("/groups", Browser),
@@ -167,6 +173,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/api/v1/people").read(api::people::list))
         .service(r("/api/v1/people/{id}").read(api::people::show))
         .service(r("/api/v1/people/{id}/grants").read(api::people::grants))
+        .service(r("/api/v1/people/{id}/timeline").read(api::people::life))
         .service(r("/api/v1/teams/{id}").read(api::people::team))
         .service(r("/api/v1/requests").read(api::requests::list).write(api::requests::submit))
         .service(r("/api/v1/requests/preview").write(api::requests::preview))
@@ -177,6 +184,8 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/api/v1/grants").read(api::grants::list))
         .service(r("/api/v1/grants/{id}/revoke").write(api::grants::revoke))
         .service(r("/api/v1/grants/{id}/renew").write(api::grants::renew))
+        .service(r("/api/v1/tokens").read(api::tokens::list))
+        .service(r("/api/v1/tokens/{id}/revoke").write(api::tokens::revoke))
         .service(r("/api/v1/audit").read(api::audit::list))
         .service(r("/api/v1/audit/checkpoint").read(api::audit::checkpoint))
         .service(r("/api/v1/audit/events/{seq}").read(api::audit::show))
@@ -194,6 +203,8 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/sessions").read(ui::sessions::page))
         .service(r("/sessions/end-others").write(ui::sessions::end_others))
         .service(r("/sessions/{id}/end").write(ui::sessions::end_one))
+        .service(r("/tokens").read(ui::tokens::page).write(ui::tokens::create))
+        .service(r("/tokens/{id}/revoke").write(ui::tokens::revoke))
         .service(r("/").read(ui::home::page))
         .service(r("/search").read(ui::home::search))
         .service(r("/groups").read(ui::groups::catalogue))

@@ -35,5 +35,6 @@ mod signin_refused;
 mod signin_sessions;
 mod tamper;
 mod target;
+mod tokens;
 mod upgrade;
 mod who_gained;

@@ -22,10 +22,11 @@ impl Modify for Bearer {
     info(title = "Bandpass", description = "Ask for groups, answer requests, see what is held, read the audit log. Errors are problem details (RFC 9457).", version = "1"),
     paths(
         super::groups::list, super::groups::show, super::groups::members,
-        super::people::list, super::people::show, super::people::grants, super::people::team,
+        super::people::list, super::people::show, super::people::grants, super::people::life, super::people::team,
         super::requests::list, super::requests::submit, super::requests::preview, super::requests::show,
         super::requests::approve, super::requests::deny, super::requests::withdraw,
         super::grants::list, super::grants::revoke, super::grants::renew,
+        super::tokens::list, super::tokens::revoke,
         super::audit::list, super::audit::show, super::audit::checkpoint,
         super::service::policy, super::system::system, super::endings::confirm, super::webhook::ring, super::service::healthz, super::service::readyz, super::service::metrics,
     ),

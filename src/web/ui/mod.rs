@@ -20,7 +20,8 @@ pub mod signin;
 pub mod signin_issuer;
 mod standing;
 pub mod system;
-mod words;
+pub mod tokens;
+pub(super) mod words;
 
 use actix_web::{HttpResponse, http::header};
 use askama::Template;
