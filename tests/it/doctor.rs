@@ -213,7 +213,7 @@ fn a_running_service_is_looked_at_from_outside_and_from_within() {
         let (status, said) = patient.says();
         assert!(status == 0 && said.contains("append-only: every try to change the past was refused"), "{said}");
         // No file of a start is for others.
-        assert!(said.ends_with("0 faults, 0 warnings, 10 well\n"), "{said}");
+        assert!(said.ends_with("0 faults, 0 warnings, 11 well\n"), "{said}");
         let [admin, other]: [String; 2] = patient.service.tokens(&["ada".to_owned(), "ann".to_owned()], "read,admin").try_into().unwrap();
         let ask = |token: &str| http::request("GET", "/api/v1/system", &[("Authorization", &format!("Bearer {token}"))], None);
         assert_eq!(http::once(patient.service.address(), &ask(&other)).await.unwrap().status, 403);
@@ -221,6 +221,21 @@ fn a_running_service_is_looked_at_from_outside_and_from_within() {
         assert_eq!((system["state"].as_str(), system["deciding"].as_bool(), system["queue"].as_u64()), (Some("ok"), Some(true), Some(0)), "{system}");
         assert!(system["database"].as_str().is_some_and(|d| d.starts_with("SQLite 3.")), "{system}");
         assert_eq!(system["duties"], json!(["deliver", "decide-again", "follow-folder"]));
+        // A program that feeds the directory, before and after it came; its use is noted within a quarter of a minute.
+        let made: Value = serde_json::from_str(&patient.service.must(&["token", "create", "--service", "okta", "--owner", "ada", "--scopes", "scim", "--format", "json"])).unwrap();
+        let (status, said) = patient.says();
+        assert!(status == 0 && said.contains("warning  directory feed: `okta` has a token that feeds the directory, and never came with it"), "{said}");
+        let users = http::request("GET", "/scim/v2/Users", &[("Authorization", &format!("Bearer {}", made["token"].as_str().unwrap()))], None);
+        assert_eq!(http::once(patient.service.address(), &users).await.unwrap().status, 200);
+        let mut said = String::new();
+        for _ in 0..120 {
+            said = patient.says().1;
+            if said.contains("`okta` feeds the directory, last") {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+        }
+        assert!(said.contains("its token ends in 8") || said.contains("its token ends in 9"), "{said}");
         // The log is tampered with past the service: a trigger goes.
         patient.service.stop();
         let path = patient.folder.path().join("bandpass.db");
