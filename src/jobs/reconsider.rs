@@ -34,6 +34,8 @@ use crate::{
 const EVERY: Duration = Duration::from_millis(250);
 /// How often everything is decided again although nothing is known to have changed.
 const SLOWLY: Duration = Duration::from_secs(600);
+/// The longest that changes of people wait until everything is decided again.
+const LONGEST_REST: Duration = Duration::from_secs(60);
 /// Rows read at a time.
 const PAGE: u16 = 4000;
 /// Pages decided at the same time.
@@ -54,6 +56,8 @@ pub struct Reviewer {
     /// Everything before this event has been looked at.
     cursor: i64,
     whole_at: Instant,
+    /// How long deciding everything took the last time.
+    whole_took: Duration,
     reads: HoldingsRead,
 }
 
@@ -131,7 +135,7 @@ async fn keep_right(location: &Location, right: Option<SoleRight>) -> Option<Sol
 impl Reviewer {
     /// Nothing looked at yet. `share` is `policy.confirm_share`.
     pub fn new(ledger: Ledger, reader: Reader, share: f64) -> Self {
-        Self { ledger, reader, share, seen: None, cursor: 0, whole_at: Instant::now(), reads: HoldingsRead::default() }
+        Self { ledger, reader, share, seen: None, cursor: 0, whole_at: Instant::now(), whole_took: Duration::ZERO, reads: HoldingsRead::default() }
     }
 
     /// Has everything decided again at the next look.
@@ -146,7 +150,7 @@ impl Reviewer {
     pub async fn once(&mut self) -> Result<Passed, StoreError> {
         let snapshot = self.ledger.snapshot();
         let now = (snapshot.in_force.clone(), snapshot.directory.revision());
-        if self.seen.as_ref() != Some(&now) || self.whole_at.elapsed() > SLOWLY {
+        if (self.seen.as_ref() != Some(&now) && !self.rests(&now)) || self.whole_at.elapsed() > SLOWLY {
             return self.everything(snapshot, now).await;
         }
         let mut people: BTreeSet<PersonId> = BTreeSet::new();
@@ -194,6 +198,13 @@ impl Reviewer {
         Ok(())
     }
 
+    /// Whether a change of people waits a little: one that feeds a directory changes it a hundred times a second, and deciding
+    /// everything again may have a tenth of the time, no more. Leavers do not wait for it: what is theirs ends with the change.
+    fn rests(&self, now: &(Option<PolicyRevision>, i64)) -> bool {
+        let directory_alone = self.seen.as_ref().is_some_and(|(policy, _)| *policy == now.0);
+        directory_alone && self.whole_took > EVERY && self.whole_at.elapsed() < (self.whole_took * 9).min(LONGEST_REST)
+    }
+
     /// Every live grant.
     async fn everything(&mut self, snapshot: Arc<Snapshot>, now: (Option<PolicyRevision>, i64)) -> Result<Passed, StoreError> {
         let directory_alone = self.seen.as_ref().is_some_and(|(policy, directory)| *policy == now.0 && *directory != now.1);
@@ -211,7 +222,7 @@ impl Reviewer {
         passed.changed += self.send(rest).await?;
         self.reads = snapshot.policy.set().holdings_read();
         passed.begun = birthright::begin(&self.ledger, &self.reader, &snapshot, &self.reads, None).await?;
-        (self.cursor, self.seen, self.whole_at) = (cursor, Some(now), Instant::now());
+        (self.cursor, self.seen, self.whole_at, self.whole_took) = (cursor, Some(now), Instant::now(), began.elapsed());
         let stats = self.ledger.stats();
         let ms = |took: Duration| u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         stats.reviewed.store(passed.decided, Ordering::Relaxed);
