@@ -14,7 +14,7 @@ use crate::{
     domain::{
         decision::{Decision, Effect},
         event::Change,
-        id::{PersonId, PolicyRevision, RequestId},
+        id::{GroupId, PersonId, PolicyRevision, RequestId},
         person::Subject,
         request::Request,
         time::Time,
@@ -89,14 +89,38 @@ struct Recorded {
     seq: i64,
     engine: String,
     at: Time,
-    /// Made when the request was filed, not at its last vote.
-    at_filing: bool,
-    request: Request,
+    of: Of,
     revision: PolicyRevision,
     inputs: Inputs,
     decision: Decision,
     /// What the kind of the event says.
     effect: Effect,
+}
+
+/// What was decided.
+enum Of {
+    /// A request, when it was filed.
+    Filing(Box<Request>),
+    /// A request, at its last vote.
+    LastVote(Box<Request>),
+    /// Membership without a request.
+    Birthright(PersonId, GroupId),
+}
+
+impl Of {
+    fn person(&self) -> &PersonId {
+        match self {
+            Self::Filing(request) | Self::LastVote(request) => &request.person,
+            Self::Birthright(person, _) => person,
+        }
+    }
+
+    fn request(&self) -> Option<RequestId> {
+        match self {
+            Self::Filing(request) | Self::LastVote(request) => Some(request.id),
+            Self::Birthright(..) => None,
+        }
+    }
 }
 
 /// What an event is to replay.
@@ -147,7 +171,7 @@ pub fn replay(dumper: &mut Dumper, from: i64, to: i64) -> Result<Replay, StoreEr
 }
 
 fn read(log: &AuditLogRow, private: Option<&AuditPrivateRow>) -> Found {
-    if !matches!(log.kind.as_str(), "request.submitted" | "request.granted" | "request.denied") {
+    if !matches!(log.kind.as_str(), "request.submitted" | "request.granted" | "request.denied" | "grant.birthright") {
         return Found::NoDecision;
     }
     let broken = |request, what: String| Found::Broken(Difference { seq: log.seq, request, engine: None, what: vec![what] });
@@ -156,34 +180,34 @@ fn read(log: &AuditLogRow, private: Option<&AuditPrivateRow>) -> Found {
         Ok(read) => read,
         Err(error) => return broken(None, error.to_string()),
     };
-    let (request, revision, effect) = match event.change {
-        Change::RequestSubmitted { request } => (request.clone(), request.policy_revision, Effect::Approve),
-        Change::RequestGranted { request, decided_revision, .. } => (request, decided_revision, Effect::Grant),
+    let request_of = |request: Request| if request.filed_seq == event.seq { Of::Filing(Box::new(request)) } else { Of::LastVote(Box::new(request)) };
+    let (of, revision, effect) = match event.change {
+        Change::GrantBirthright { grant, decided_revision, .. } => (Of::Birthright(grant.person, grant.group), decided_revision, Effect::Grant),
+        Change::RequestSubmitted { request } => (request_of(request.clone()), request.policy_revision, Effect::Approve),
+        Change::RequestGranted { request, decided_revision, .. } => (request_of(request), decided_revision, Effect::Grant),
         // A person's verdict follows from no inputs.
         Change::RequestDenied { cooldown_until: Some(_), .. } => return Found::NoDecision,
-        Change::RequestDenied { request, decided_revision, .. } => (request, decided_revision, Effect::Deny),
+        Change::RequestDenied { request, decided_revision, .. } => (request_of(request), decided_revision, Effect::Deny),
         _ => return broken(None, format!("the column `kind` says {}, and the body another kind", log.kind)),
     };
-    let at_filing = request.filed_seq == event.seq;
     // A group that left the policy takes its pending requests along: the event `policy.loaded` is the decision.
-    if effect == Effect::Deny && !at_filing && event.actor.person_id().is_none() {
+    if effect == Effect::Deny && matches!(of, Of::LastVote(_)) && event.actor.person_id().is_none() {
         return Found::NoDecision;
     }
     if text.is_none() {
         return Found::Erased;
     }
     let Some(decision) = event.personal.decision else {
-        return broken(Some(request.id), "no decision is recorded".to_owned());
+        return broken(of.request(), "no decision is recorded".to_owned());
     };
     let Some(facts) = event.personal.facts.filter(|facts| facts.get("ledger").is_some()) else { return Found::BeforeReplay };
     match serde_json::from_value(facts) {
-        Err(error) => broken(Some(request.id), format!("the recorded facts cannot be read: {error}")),
+        Err(error) => broken(of.request(), format!("the recorded facts cannot be read: {error}")),
         Ok(inputs) => Found::Decision(Box::new(Recorded {
             seq: event.seq,
             engine: body.engine,
             at: event.at,
-            at_filing,
-            request,
+            of,
             revision,
             inputs,
             decision,
@@ -253,7 +277,7 @@ fn compare(recorded: &Recorded, engine: Result<&Engine, &String>) -> Option<Diff
         }
     };
     let engine = (recorded.engine != ENGINE).then(|| recorded.engine.clone());
-    (!what.is_empty()).then(|| Difference { seq: recorded.seq, request: Some(recorded.request.id), engine, what })
+    (!what.is_empty()).then(|| Difference { seq: recorded.seq, request: recorded.of.request(), engine, what })
 }
 
 fn word(effect: Effect) -> &'static str {
@@ -265,17 +289,24 @@ fn word(effect: Effect) -> &'static str {
 }
 
 fn decide_again(recorded: &Recorded, engine: &Engine) -> Result<Decision, String> {
-    let Recorded { request, inputs, at, .. } = recorded;
-    if inputs.person.as_ref().is_some_and(|p| p.id != request.person) {
+    let Recorded { of, inputs, at, .. } = recorded;
+    if inputs.person.as_ref().is_some_and(|p| p.id != *of.person()) {
         return Err("the recorded facts are those of another person".to_owned());
     }
     // What was recorded without an explanation is compared without one.
     let explained = recorded.decision.explanation.is_some();
-    if !recorded.at_filing {
-        let mut decision = decide_last_vote(engine, request, *at, inputs);
-        decision.explanation = explained.then(|| explain_last_vote(engine, request, *at, inputs, &decision)).flatten();
-        return Ok(decision);
-    }
+    let request = match of {
+        Of::Birthright(_, group) => {
+            let person = inputs.person.as_ref().ok_or("no facts about the person are recorded")?;
+            return Ok(engine.birthright(Subject { person, teams: &inputs.teams }, group, *at, &inputs.holds));
+        }
+        Of::LastVote(request) => {
+            let mut decision = decide_last_vote(engine, request, *at, inputs);
+            decision.explanation = explained.then(|| explain_last_vote(engine, request, *at, inputs, &decision)).flatten();
+            return Ok(decision);
+        }
+        Of::Filing(request) => request,
+    };
     let inquiry = inputs.inquiry(request, *at).ok_or("no facts about the person are recorded")?;
     let approvers = |index: usize| inputs.ledger.approvers.get(index).copied().unwrap_or(0);
     let mut decision = decide_filing(engine, &inquiry, &inputs.ledger, &mut |index, _| approvers(index));

@@ -10,6 +10,7 @@ use crate::{
         command::{Answer, Command},
         decision::Effect,
         duration::Duration,
+        grant::Grant,
         id::{ConnectorName, GrantId, GroupId, PersonId, RequestId},
         request::RequestStatus,
         time::Time,
@@ -186,8 +187,9 @@ pub async fn grants(context: &Context, command: GrantsCommand) -> Outcome {
             let at = at.unwrap_or_else(|| crate::clock::system()());
             let filter = GrantFilter { people: person.map(|p| [p].into()), groups: group.map(|g| [g].into()), at: Some(at), ..GrantFilter::default() };
             let found = reader.grants(filter, Page { before: None, limit }).await.map_err(|e| e.to_string())?;
-            context.print(&found.items, || {
-                let mut text: Vec<String> = found.items.iter().map(|g| format!("{}  {:<28} {:<32} until {}{}", g.id, g.person, g.group, g.ends_at, g.standing.as_ref().map(|s| format!("  ({})", s.fate.as_str())).unwrap_or_default())).collect();
+            let items: Vec<serde_json::Value> = found.items.iter().map(shown).collect();
+            context.print(&items, || {
+                let mut text: Vec<String> = found.items.iter().map(|g| format!("{}  {:<28} {:<32} {}{}", g.id, g.person, g.group, until(g), g.standing.as_ref().map(|s| format!("  ({})", s.fate.as_str())).unwrap_or_default())).collect();
                 text.push(format!("{} held at {at}{}", found.items.len(), if found.next.is_some() { ", and more: raise --limit" } else { "" }));
                 text.join("\n")
             });
@@ -204,6 +206,21 @@ pub async fn grants(context: &Context, command: GrantsCommand) -> Outcome {
         GrantsCommand::ConfirmRemovals { connector, reason } => super::adopt::confirm_removals(context, connector, reason).await,
         GrantsCommand::Adopt { backstage, apply } => super::adopt::adopt(context, &backstage, apply).await,
     }
+}
+
+/// When a grant ends, or why it goes on.
+fn until(grant: &Grant) -> String {
+    grant.until().map_or_else(|| format!("as long as the rule \"{}\" holds", grant.rule), |end| format!("until {end}"))
+}
+
+/// A grant as JSON; one that has no end of its own has none here either.
+fn shown(grant: &Grant) -> serde_json::Value {
+    let mut value = serde_json::to_value(grant).unwrap_or_default();
+    if let (None, Some(fields)) = (grant.until(), value.as_object_mut()) {
+        fields.insert("ends_at".to_owned(), serde_json::Value::Null);
+        fields.insert("lasts".to_owned(), until(grant).into());
+    }
+    value
 }
 
 pub async fn freeze(context: &Context, on: bool, reason: String) -> Outcome {

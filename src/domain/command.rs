@@ -268,6 +268,13 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// Let somebody hold a group without asking, if a rule says so and nothing forbids it.
+    Birthright {
+        /// Who.
+        person: PersonId,
+        /// What.
+        group: GroupId,
+    },
     /// Record a membership that existed before Bandpass.
     Adopt {
         /// Who holds it.

@@ -199,6 +199,17 @@ pub enum Change {
         /// The grant.
         grant: Grant,
     },
+    /// A rule gives membership without asking, for as long as it holds. A live grant that was asked for or adopted goes on as
+    /// this one.
+    #[serde(rename = "grant.birthright")]
+    GrantBirthright {
+        /// The grant as it is now.
+        grant: Grant,
+        /// What target systems must now do.
+        deliveries: Vec<Delivery>,
+        /// The policy in force at this decision.
+        decided_revision: PolicyRevision,
+    },
     /// Requests of this person for this group are decided by the rules again.
     #[serde(rename = "block.lifted")]
     BlockLifted {
@@ -491,6 +502,7 @@ impl Change {
             Self::EndingsConfirmed { .. } => "endings.confirmed",
             Self::EndingsWithdrawn { .. } => "endings.withdrawn",
             Self::GrantAdopted { .. } => "grant.adopted",
+            Self::GrantBirthright { .. } => "grant.birthright",
             Self::BlockLifted { .. } => "block.lifted",
             Self::DeliveryQueued { .. } => "delivery.queued",
             Self::DeliveryDone { .. } => "delivery.done",
@@ -522,11 +534,10 @@ impl Change {
     /// Every kind, for filters and documentation.
     pub const KINDS: &'static [&'static str] = &[
         "request.submitted", "request.granted", "request.denied", "request.withdrawn", "request.expired", "approval.given", "approval.voided",
-        "grant.extended", "grant.revoked", "grant.expired", "grant.ending", "grant.flagged", "grant.kept", "grant.moved", "grant.adopted", "block.lifted", "delivery.queued",
+        "grant.extended", "grant.revoked", "grant.expired", "grant.ending", "grant.flagged", "grant.kept", "grant.moved", "grant.adopted", "grant.birthright", "block.lifted", "delivery.queued",
         "delivery.done", "delivery.failing", "person.added", "person.changed", "person.left", "team.changed",
         "team.removed", "endings.held", "endings.confirmed", "endings.withdrawn", "policy.loaded", "policy.load_failed", "token.created", "token.revoked", "freeze.set", "refused",
-        "removals.confirmed", "person.recorded", "team.recorded", "leavers.held", "leavers.confirmed",
-        "removals.confirmed", "identity.linked", "identity.unlinked", "session.started", "session.ended", "signin.refused",
+        "removals.confirmed", "identity.linked", "identity.unlinked", "session.started", "session.ended", "signin.refused", "person.recorded", "team.recorded", "leavers.held", "leavers.confirmed",
     ];
 
     /// How it came out.
@@ -538,7 +549,7 @@ impl Change {
     pub fn outcome_of(kind: &str) -> Outcome {
         match kind {
             "request.submitted" | "delivery.queued" | "grant.ending" | "grant.flagged" | "endings.held" | "leavers.held" => Outcome::Pending,
-            "request.granted" | "grant.extended" | "grant.adopted" => Outcome::Granted,
+            "request.granted" | "grant.extended" | "grant.adopted" | "grant.birthright" => Outcome::Granted,
             "request.denied" => Outcome::Denied,
             "request.withdrawn" | "request.expired" | "approval.voided" | "grant.revoked" | "grant.expired" | "session.ended" => Outcome::Ended,
             "delivery.failing" | "policy.load_failed" => Outcome::Failing,

@@ -73,7 +73,9 @@ impl Change {
             | Self::GrantExpired { grant, .. }
             | Self::GrantMoved { grant, .. }
             | Self::GrantAdopted { grant } => of_grant(grant),
-            Self::GrantEnding { grant, decided_revision } | Self::GrantFlagged { grant, decided_revision } | Self::GrantKept { grant, decided_revision } => {
+            Self::GrantBirthright { grant, decided_revision, .. }
+            | Self::GrantEnding { grant, decided_revision }
+            | Self::GrantFlagged { grant, decided_revision } | Self::GrantKept { grant, decided_revision } => {
                 EventIndex { policy_revision: Some(decided_revision.clone()), ..of_grant(grant) }
             }
             Self::EndingsHeld { of } => EventIndex { policy_revision: of.policy_revision.clone(), ..EventIndex::default() },
@@ -93,10 +95,10 @@ impl Change {
             Self::PersonAdded { person, .. }
             | Self::PersonChanged { person, .. }
             | Self::PersonLeft { person, .. }
-            | Self::PersonRecorded { person, .. }
             | Self::IdentityUnlinked { person, .. }
             | Self::SessionEnded { person, .. }
             | Self::SigninRefused { person, .. }
+            | Self::PersonRecorded { person, .. }
             | Self::TokenRevoked { person, .. } => about(person),
             Self::IdentityLinked { identity } => about(&identity.person),
             Self::SessionStarted { session } => about(&session.person),

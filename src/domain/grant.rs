@@ -46,6 +46,8 @@ pub enum Provenance {
     Request,
     /// A membership that existed before Bandpass (semantics.md, 33).
     Adopted,
+    /// A rule with `then = "always"`: held without asking as long as the rule holds.
+    Birthright,
 }
 
 impl Provenance {
@@ -54,12 +56,13 @@ impl Provenance {
         match self {
             Self::Request => "request",
             Self::Adopted => "adopted",
+            Self::Birthright => "birthright",
         }
     }
 
     /// Reads the word back.
     pub fn from_stored(text: &str) -> Option<Self> {
-        [Self::Request, Self::Adopted].into_iter().find(|s| s.as_str() == text)
+        [Self::Request, Self::Adopted, Self::Birthright].into_iter().find(|s| s.as_str() == text)
     }
 }
 
@@ -87,7 +90,7 @@ pub struct Grant {
     pub entitlements: Vec<Entitlement>,
     /// From.
     pub starts_at: Time,
-    /// To.
+    /// To; [`Time::OPEN`] for a birthright that has no end of its own.
     pub ends_at: Time,
     /// Where it stands.
     pub status: GrantStatus,
@@ -100,4 +103,16 @@ pub struct Grant {
     /// Set while it does not stand with today's policy, people and holdings. `ends_at` is then the end of its grace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standing: Option<Standing>,
+}
+
+impl Grant {
+    /// When it ends; none as long as a birthright stands.
+    pub fn until(&self) -> Option<Time> {
+        (self.ends_at < Time::OPEN).then_some(self.ends_at)
+    }
+
+    /// Whether it is held without asking, and stands: nothing is asked for it, and nobody gives it back.
+    pub fn is_standing_birthright(&self) -> bool {
+        self.provenance == Provenance::Birthright && self.standing.is_none()
+    }
 }

@@ -125,7 +125,7 @@ pub enum Then {
     Grant,
     /// People are asked.
     Approve,
-    /// A birthright: membership without asking while `who` and `when` hold. Parsed and explained; executed by a later issue.
+    /// A birthright: membership without asking while `who` and `when` hold.
     Always,
 }
 

@@ -73,6 +73,14 @@ pub enum Refusal {
     /// 409: the grant ended before this.
     #[error("this grant has ended; ask for the group again")]
     GrantEnded,
+    /// 409: it is held without asking.
+    #[error("`{group}` is held without asking, {because}: there is nothing to ask for, and it cannot be given back")]
+    HeldByBirthright {
+        /// What.
+        group: GroupId,
+        /// Like "as long as you are in team Engineering".
+        because: String,
+    },
     /// 409: a request is granted and cannot be denied any more.
     #[error("the request is granted already; revoke the grant instead")]
     RevokeInstead {
@@ -126,6 +134,7 @@ impl Refusal {
             | Self::AlreadyVoted
             | Self::GrantEnded
             | Self::RevokeInstead { .. }
+            | Self::HeldByBirthright { .. }
             | Self::IdempotencyMismatch
             | Self::Stale { .. } => 409,
             Self::QuotaExceeded { .. } => 429,
@@ -148,6 +157,7 @@ impl Refusal {
             Self::AlreadyVoted => "already_voted",
             Self::GrantEnded => "grant_ended",
             Self::RevokeInstead { .. } => "revoke_instead",
+            Self::HeldByBirthright { .. } => "held_by_birthright",
             Self::IdempotencyMismatch => "idempotency_mismatch",
             Self::Stale { .. } => "stale",
             Self::Impossible { .. } => "impossible",

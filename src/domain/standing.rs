@@ -48,6 +48,11 @@ pub enum Cause {
     FilerLeft,
     /// Whoever gave the vote has left.
     VoterLeft,
+    /// A rule gives it without asking now.
+    Birthright {
+        /// Which.
+        rule: String,
+    },
 }
 
 impl Cause {

@@ -17,6 +17,10 @@ pub struct Time(i64);
 pub struct InvalidTime(String);
 
 impl Time {
+    /// The stored end of what has none of its own: later than any duration reaches. Never shown, see
+    /// [`Grant::until`](super::grant::Grant::until).
+    pub const OPEN: Self = Self(253_370_764_800_000_000);
+
     /// From microseconds since the epoch.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)

@@ -2,7 +2,7 @@
 //! rows, and with commands only for those whose standing changes. The ledger decides each of those again under its lock.
 //!
 //! Everything once after a start, when policy or directory change, and on a slow timer; a person's grants when what they hold
-//! changes and a rule, a guardrail or a conflict reads it. One change that would end many waits for a person.
+//! changes and a rule, a guardrail or a conflict reads it. Then what they hold without asking begins ([`super::birthright`]). One change that would end many waits for a person.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -13,6 +13,7 @@ use std::{
 use futures_util::future::join_all;
 use tokio::{sync::watch, task::JoinHandle};
 
+use super::birthright;
 use crate::{
     domain::{
         command::{Answer, Command},
@@ -21,7 +22,7 @@ use crate::{
         standing::{HeldChange, HeldEndings, HeldState, LiveGrant},
     },
     ledger::{Ledger, Snapshot, decide::reconsider::{Reconsidered, Wanted, wanted}},
-    policy::standing::HoldingsRead,
+    policy::{birthright::gives_birthrights, standing::HoldingsRead},
     store::{
         db::Location,
         read::{Reader, StoreError},
@@ -69,6 +70,8 @@ pub struct Passed {
     pub changed: u64,
     /// Those that would end, but wait for a person.
     pub waiting: u64,
+    /// Birthrights that began.
+    pub begun: u64,
 }
 
 /// A grant whose standing is to change.
@@ -150,10 +153,16 @@ impl Reviewer {
             return self.everything(snapshot, now).await;
         }
         let mut people: BTreeSet<PersonId> = BTreeSet::new();
-        let mut confirmed = false;
+        let mut entitled: BTreeSet<PersonId> = BTreeSet::new();
+        let (mut confirmed, mut switched) = (false, false);
         loop {
             let (found, last) = self.reader.happened_to_holdings(self.cursor, PAGE).await?;
             confirmed |= found.iter().any(|h| h.kind == "endings.confirmed");
+            switched |= found.iter().any(|h| h.kind == "freeze.set");
+            // What somebody has lost may be theirs without asking; so may what a holding leads to.
+            let set = snapshot.policy.set();
+            let leads = |g: &GroupId| self.reads.contains(g) || set.group(g.as_str()).is_some_and(gives_birthrights);
+            entitled.extend(found.iter().filter(|h| h.group.as_ref().is_some_and(leads)).filter_map(|h| h.person.clone()));
             let matter = found.into_iter().filter(|h| h.group.as_ref().is_some_and(|g| self.reads.contains(g)));
             people.extend(matter.filter_map(|h| h.person));
             let more = last - self.cursor >= i64::from(PAGE);
@@ -165,20 +174,27 @@ impl Reviewer {
         if confirmed {
             return self.everything(snapshot, now).await;
         }
-        if people.is_empty() {
-            return Ok(Passed::default());
-        }
-        let holdings = self.approver_holdings(&snapshot).await?;
         let mut passed = Passed::default();
-        let people: Vec<PersonId> = people.into_iter().collect();
+        if !people.is_empty() {
+            self.some(&snapshot, people.into_iter().collect(), &mut passed).await?;
+        }
+        if switched || !entitled.is_empty() {
+            passed.begun = birthright::begin(&self.ledger, &self.reader, &snapshot, &self.reads, (!switched).then_some(entitled)).await?;
+        }
+        Ok(passed)
+    }
+
+    /// The grants of some people.
+    async fn some(&self, snapshot: &Arc<Snapshot>, people: Vec<PersonId>, passed: &mut Passed) -> Result<(), StoreError> {
+        let holdings = self.approver_holdings(snapshot).await?;
         for some in people.chunks(500) {
             let held = self.reader.live_grants_of_people(some.to_vec()).await?;
-            let mut outcome = decide(&snapshot, held, &holdings, &HashMap::new());
-            self.settle_votes(&snapshot, &holdings, &mut outcome).await?;
+            let mut outcome = decide(snapshot, held, &holdings, &HashMap::new());
+            self.settle_votes(snapshot, &holdings, &mut outcome).await?;
             passed.decided += outcome.live;
             passed.changed += self.send(outcome.due).await?;
         }
-        Ok(passed)
+        Ok(())
     }
 
     /// Whether a change of people waits a little: one that feeds a directory changes it a hundred times a second, and deciding
@@ -199,11 +215,12 @@ impl Reviewer {
         self.settle_votes(&snapshot, &holdings, &mut outcome).await?;
         let decided_in = began.elapsed();
         let (at_once, rest): (Vec<Due>, Vec<Due>) = outcome.due.into_iter().partition(|d| d.at_once);
-        let mut passed = Passed { decided: outcome.live, changed: self.send(at_once).await?, waiting: 0 };
+        let mut passed = Passed { decided: outcome.live, changed: self.send(at_once).await?, ..Passed::default() };
         let (rest, waiting) = self.hold_back(&snapshot, rest, outcome.live, directory_alone).await?;
         passed.waiting = waiting;
         passed.changed += self.send(rest).await?;
         self.reads = snapshot.policy.set().holdings_read();
+        passed.begun = birthright::begin(&self.ledger, &self.reader, &snapshot, &self.reads, None).await?;
         (self.cursor, self.seen, self.whole_at, self.whole_took) = (cursor, Some(now), Instant::now(), began.elapsed());
         let stats = self.ledger.stats();
         let ms = |took: Duration| u64::try_from(took.as_millis()).unwrap_or(u64::MAX);

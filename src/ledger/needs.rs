@@ -104,6 +104,7 @@ pub fn around(envelope: &Envelope, snapshot: &Snapshot, state: &State, into: &mu
                 around_filing(snapshot, &grant.person, &grant.group, into);
             }
         }
+        Command::Birthright { person, group } => around_filing(snapshot, person, group, into),
         Command::Renew { grant, .. } => {
             actor();
             if let Some(grant) = state.grant(*grant) {
@@ -176,6 +177,7 @@ pub fn may_remove(command: &Command) -> bool {
             | Command::EndSessions { .. }
             | Command::UnlinkIdentity { .. }
             | Command::Adopt { .. }
+            | Command::Birthright { .. }
     )
 }
 

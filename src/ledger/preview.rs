@@ -13,6 +13,7 @@ use crate::{
         actor::Actor,
         decision::Decision,
         duration::Duration,
+        grant::Grant,
         id::{GroupId, PersonId},
         refusal::Refusal,
         group::Who,
@@ -34,9 +35,9 @@ pub struct Preview {
     pub decision: Decision,
     /// Who may vote at each stage, the requester excluded, sorted by id.
     pub approvers: Vec<Vec<PersonId>>,
-    /// The live grant that would be extended, with its end.
+    /// The end of the live grant that would be extended.
     pub held_until: Option<Time>,
-    /// Why a submit would be refused rather than decided (a justification is missing, it waits already), if it would.
+    /// Why a submit would be refused rather than decided (a justification is missing, it is held without asking), if it would.
     pub refusal: Option<Refusal>,
 }
 
@@ -164,7 +165,9 @@ impl Ledger {
                 voters.into_iter().collect()
             })
             .collect();
-        let held_until = state.live_grant(person, group).map(|g| g.ends_at);
+        let live = state.live_grant(person, group);
+        let held_until = live.and_then(Grant::until);
+        let refusal = live.filter(|g| g.is_standing_birthright()).map(|g| decide::birthright::stands(&world, g)).or(refusal);
         Ok(Preview { duration: filed.duration, decision: filed.decision, approvers, held_until, refusal })
     }
 }

@@ -111,6 +111,10 @@ pub fn project(event: &Event) -> Vec<RowChange> {
             changes.extend(queued(deliveries));
             changes
         }
+        Change::GrantBirthright { grant, deliveries, .. } => {
+            let put = if grant.granted_seq == seq { RowChange::GrantStarted(grant.clone()) } else { RowChange::GrantExtended(grant.clone()) };
+            std::iter::once(put).chain(queued(deliveries)).collect()
+        }
         Change::GrantAdopted { grant } => vec![RowChange::GrantStarted(grant.clone())],
         Change::BlockLifted { person, group } => vec![RowChange::BlocksLifted { person: person.clone(), group: group.clone() }],
         Change::DeliveryQueued { grant, entitlements, deliveries, .. } => {

@@ -126,6 +126,9 @@ pub const CODES: &[Code] = &[
     warning("BP081", "an escalation that asks nobody new", "after `within` the same people are asked again: name others, or leave `escalate` out"),
     firm_note("BP082", "what is checked and shown, but not yet executed", "write it all the same: it is read, explained and compared already"),
     warning("BP083", "emergency access that is not short", "break-glass is for hours: `for = \"4h\"`, and a rule for what takes longer"),
+    firm_note("BP090", "what people hold without asking", "that is what `then = \"always\"` says: it begins with the load, and ends after the group's `grace` when it no longer holds"),
+    warning("BP091", "`for` in a rule that gives membership without asking", "it lasts as long as the rule holds, and has no end of its own: leave `for` out"),
+    warning("BP092", "membership without asking that is only listed when it no longer holds", "with `on_change = \"flag\"` whoever changes teams keeps it until an owner takes it away"),
     // Proofs.
     error("BP180", "two claims of one name", "answers cite the name: give each its own"),
     error("BP181", "no claim", "write [[claim]] with `name` and `never`"),

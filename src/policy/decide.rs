@@ -147,7 +147,7 @@ impl Engine {
     }
 
     /// Every guardrail and conflict. One that forbids is final; one that cannot be evaluated forbids.
-    fn forbid(&self, inquiry: &Inquiry<'_>, asked: &Asked<'_>, decision: &mut Decision) {
+    pub(super) fn forbid(&self, inquiry: &Inquiry<'_>, asked: &Asked<'_>, decision: &mut Decision) {
         if !self.set.guardrails.is_empty() {
             let verdicts = asked.guardrails();
             let known = |id: &str| self.set.guardrails.iter().find(|g| g.id == id);

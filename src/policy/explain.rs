@@ -18,7 +18,7 @@ use crate::domain::{
     explanation::{
         ConditionFinding, ConflictCheck, Explanation, GuardrailCheck, GuardrailVerdict, Holds, Part, RuleFinding, RuleOutcome,
     },
-    group::{Group, Guardrail, Rule, Stage},
+    group::{Group, Guardrail, Rule, Stage, Then},
 };
 
 impl Engine {
@@ -123,6 +123,9 @@ impl Engine {
         let mut found = vec![ConditionFinding { part: Part::Who, source, holds: yes(meant.is_some()), text }];
         if let Some(when) = &rule.when {
             found.extend(self.when_findings(inquiry, when, condition, asked));
+        }
+        if rule.then == Then::Always {
+            return found;
         }
         let enough = inquiry.duration <= rule.max;
         let (longest, wish) = (rule.max.in_words(), inquiry.duration.in_words());

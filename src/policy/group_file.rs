@@ -270,10 +270,14 @@ fn read_rule(reader: &mut Reader<'_>, table: &Table<'_>, at: &Range<usize>, (ind
         reader.tell(at.clone(), "BP004", "`then` is missing", Some("\"grant\", \"approve\" or \"always\"".to_owned()));
     }
     let then = choice(reader, table, "then", &[("grant", Then::Grant), ("approve", Then::Approve), ("always", Then::Always)]);
-    if reader.get(table, "for").is_none() {
+    if reader.get(table, "for").is_none() && then != Some(Then::Always) {
         reader.tell(at.clone(), "BP004", "`for` is missing", Some("the longest this rule gives, like for = \"30d\"".to_owned()));
     }
-    let max = reader.parsed::<Duration>(table, "for");
+    let max = match reader.parsed::<Duration>(table, "for") {
+        // A birthright has no end of its own.
+        None if then == Some(Then::Always) && reader.get(table, "for").is_none() => Some((Duration::MAX, at.clone())),
+        given => given,
+    };
     let needs = [("required", JustificationNeed::Required), ("optional", JustificationNeed::Optional), ("none", JustificationNeed::None)];
     let justification = choice(reader, table, "justification", &needs).unwrap_or_default();
     let mut stages = Vec::new();

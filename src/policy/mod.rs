@@ -4,6 +4,7 @@
 //! and immutable, named by the hash of its files. [`Engine`] joins a set with the people of one directory snapshot, and
 //! [`Engine::decide`] is a pure function of an [`Inquiry`](crate::domain::decision::Inquiry).
 
+pub mod birthright;
 mod cedar;
 pub mod codes;
 mod compile;

@@ -94,7 +94,7 @@ fn rule() -> Value {
         ("name", text("What the rule says, in words. Decisions cite it, so it is unique in the file.")),
         ("who", people(&["everyone"], true, "Whom the rule speaks of: people, teams with their sub-teams, holders of groups, or everyone.")),
         ("when", text("One Cedar expression over principal, resource and context. Checked by `policy check`.")),
-        ("then", words("`grant` at once; `approve` through the stages; `always` is membership without asking (checked and shown, not yet executed).", &["grant", "approve", "always"])),
+        ("then", words("`grant` at once; `approve` through the stages; `always` is membership without asking, as long as `who` and `when` hold; it needs no `for`.", &["grant", "approve", "always"])),
         ("for", duration("The longest this rule gives.")),
         ("justification", json!({ "enum": ["required", "optional", "none"], "default": "optional", "description": "Whether whoever asks must say why." })),
         ("stage", json!({ "type": "array", "items": stage(), "minItems": 1, "description": "Who is asked, one stage after another." })),

@@ -33,6 +33,24 @@ pub enum Held {
 impl Engine {
     /// Decides again. `approved` says whether the approvals given satisfy a rule that wants some; none when it does not know.
     pub fn still_holds(&self, inquiry: &Inquiry<'_>, approved: &mut dyn FnMut(&Rule) -> Option<bool>) -> Held {
+        self.held(inquiry, &mut |rule| {
+            if inquiry.duration > rule.max {
+                return Some(false);
+            }
+            match rule.then {
+                Then::Grant | Then::Always => Some(true),
+                Then::Approve => approved(rule),
+            }
+        })
+    }
+
+    /// Decides a birthright again: only a rule that gives membership without asking keeps it.
+    pub fn still_a_birthright(&self, inquiry: &Inquiry<'_>) -> Held {
+        self.held(inquiry, &mut |rule| Some(rule.then == Then::Always))
+    }
+
+    /// Guardrails, then the rules whose `who` and `when` hold, until `gives` says that one gives it. None: it does not know.
+    fn held(&self, inquiry: &Inquiry<'_>, gives: &mut dyn FnMut(&Rule) -> Option<bool>) -> Held {
         let Some(group) = self.set.group(inquiry.group.as_str()) else { return Held::NoRule };
         let conditions = self.set.conditions.get(&group.id);
         let reads = !self.set.guardrails.is_empty() || group.rules.iter().any(|r| r.when.is_some());
@@ -66,16 +84,10 @@ impl Engine {
                     Some(Err(_)) | None => return Held::RuleFailed(rule.name.clone()),
                 }
             }
-            if inquiry.duration > rule.max {
-                continue;
-            }
-            match rule.then {
-                Then::Grant | Then::Always => return Held::Holds,
-                Then::Approve => match approved(rule) {
-                    Some(true) => return Held::Holds,
-                    Some(false) => {}
-                    None => unknown = true,
-                },
+            match gives(rule) {
+                Some(true) => return Held::Holds,
+                Some(false) => {}
+                None => unknown = true,
             }
         }
         if unknown { Held::NeedsVotes } else { Held::NoRule }

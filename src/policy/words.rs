@@ -5,6 +5,7 @@ use crate::domain::{
     decision::{Decision, Effect, Inquiry},
     duration::Duration,
     group::{Rule, Stage, Then, Who},
+    person::Subject,
 };
 
 /// One word of a list: "team Analytics", "holders of On call", "everyone".
@@ -36,6 +37,38 @@ pub(super) fn you_are(names: &Names, word: &Who) -> String {
         Who::Team(id) => format!("You are in team {}", names.team(id.as_str())),
         Who::Group(id) => format!("You hold {}", names.group(id.as_str())),
         other => format!("It is for {}", who(names, other)),
+    }
+}
+
+/// Whom a sentence speaks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Voice {
+    /// "you are in team Engineering"
+    You,
+    /// "they are in team Engineering"
+    They,
+}
+
+/// How long a birthright goes on: "as long as you are in team Engineering", by the word of its rule that means the person.
+pub fn as_long_as(names: &Names, rule: &Rule, subject: Option<Subject<'_>>, voice: Voice) -> String {
+    let (they, them) = if voice == Voice::You { ("you", "you") } else { ("they", "them") };
+    let means = |word: &&Who| match (word, subject) {
+        (Who::Everyone, _) => true,
+        (Who::Team(team), Some(s)) => s.teams.contains(team),
+        (Who::Person(id), Some(s)) => s.person.id == *id,
+        // What somebody holds is not known here: a group that is named is taken for it when nothing else is.
+        _ => false,
+    };
+    let group = || rule.who.iter().find(|w| matches!(w, Who::Group(_)));
+    let told = match rule.who.iter().find(means).or_else(group).or(rule.who.first()) {
+        Some(Who::Team(id)) => format!("as long as {they} are in team {}", names.team(id.as_str())),
+        Some(Who::Group(id)) => format!("as long as {they} hold {}", names.group(id.as_str())),
+        Some(Who::Person(_)) => format!("as long as its rule names {them}"),
+        _ => format!("as long as {they} work here"),
+    };
+    match &rule.when {
+        None => told,
+        Some(_) => format!("{told} and what its rule wants holds for {them}"),
     }
 }
 
@@ -190,7 +223,8 @@ fn stages(names: &Names, all: &[Stage]) -> String {
 pub(super) fn why_it_decides(names: &Names, rule: &Rule) -> String {
     match rule.then {
         Then::Approve => format!("asks {}, for {} at most", stages(names, &rule.stages), rule.max.in_words()),
-        Then::Grant | Then::Always => format!("gives it at once, for {} at most", rule.max.in_words()),
+        Then::Grant => format!("gives it at once, for {} at most", rule.max.in_words()),
+        Then::Always => "gives it without asking, as long as it holds".to_owned(),
     }
 }
 

@@ -93,7 +93,7 @@ pub enum RowChange {
     },
     /// A grant began.
     GrantStarted(Grant),
-    /// A live grant has a later end, by another request and rule.
+    /// A live grant has another end, by another request and rule.
     GrantExtended(Grant),
     /// A live grant carries other entitlements.
     GrantCarries {

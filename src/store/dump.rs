@@ -131,6 +131,7 @@ impl Dump {
                     row.rule = new.rule;
                     row.duration = new.duration;
                     row.incarnation = new.incarnation;
+                    row.provenance = new.provenance;
                     row.ends_at = new.ends_at;
                     (row.standing, row.standing_cause, row.standing_since, row.standing_seq, row.full_end) =
                         (new.standing, new.standing_cause, new.standing_since, new.standing_seq, new.full_end);

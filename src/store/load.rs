@@ -60,7 +60,7 @@ pub struct Around {
     pub groups: BTreeSet<GroupId>,
     /// Groups whose pending requests are needed.
     pub pending_of: BTreeSet<GroupId>,
-    /// People who leave or come back: beside the rows of `people`, their tokens, what they filed and voted on that is pending,
+    /// People who leave or come back: beside the rows of `people`, their tokens, sessions, what they filed and voted on that is pending,
     /// and removals of theirs that wait.
     pub leavers: BTreeSet<PersonId>,
     /// Whether the connectors are needed where removals that adoptions cause were confirmed.
@@ -291,6 +291,9 @@ fn leavers(db: &mut Db, people: &[String], into: &mut Loaded) -> Result<(), Stor
         .load(c))
     .map_err(store_error)?;
     into.tokens.extend(valid::<_, Token>(tokens_of)?);
+    let sessions_of: Vec<SessionRow> =
+        on!(db, c => sessions::table.filter(sessions::person.eq_any(people)).filter(LiveSession).select(SessionRow::as_select()).load(c)).map_err(store_error)?;
+    into.sessions.extend(valid::<_, Session>(sessions_of)?);
     let filed: Vec<RequestRow> = on!(db, c => requests::table
         .filter(requests::filed_by.eq_any(people))
         .filter(PendingRequest)

@@ -241,6 +241,7 @@ fn update(db: &mut Db, change: &RowChange) -> Result<(), DieselError> {
                     grants::rule.eq(&row.rule),
                     grants::duration.eq(row.duration),
                     grants::incarnation.eq(row.incarnation),
+                    grants::provenance.eq(&row.provenance),
                     grants::ends_at.eq(row.ends_at),
                     grants::standing.eq(&row.standing),
                     grants::standing_cause.eq(&row.standing_cause),

@@ -35,10 +35,10 @@ pub struct Happened {
     pub group: Option<GroupId>,
 }
 
-/// Events that change holdings, or how they stand, or let endings happen.
+/// Events that change holdings, or how they stand, or let endings or beginnings happen.
 const MATTERS: &[&str] = &[
     "request.granted", "grant.adopted", "grant.extended", "grant.revoked", "grant.expired", "grant.moved", "grant.ending",
-    "grant.flagged", "grant.kept", "endings.confirmed",
+    "grant.flagged", "grant.kept", "endings.confirmed", "grant.birthright", "block.lifted", "freeze.set",
 ];
 
 fn live_grants(rows: Vec<(GrantRow, AskedColumns)>) -> Result<Vec<LiveGrant>, StoreError> {

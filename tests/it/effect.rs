@@ -74,7 +74,7 @@ fn a_rule_removed_while_held_ends_the_grant_after_its_grace_also_over_a_restart(
         let grant = house.ask_for("ann", "instant", "30d").await.unwrap().1.unwrap();
         assert_eq!(house.reconsider().await.changed, 0, "nothing changed");
         house.load(without_rule_for_ops("grace = \"12h\"\n")).await;
-        assert_eq!(house.reconsider().await, Passed { decided: 1, changed: 1, waiting: 0 });
+        assert_eq!(house.reconsider().await, Passed { decided: 1, changed: 1, waiting: 0, begun: 0 });
         assert_eq!(house.reconsider().await.changed, 0, "once is enough");
         let ending = house.grant(&grant).await;
         let standing = ending.standing.clone().unwrap();
@@ -303,12 +303,12 @@ fn losing_one_group_ends_what_hung_on_it() {
         let by_who = house.ask_for("ann", "also", "8h").await.unwrap().1.unwrap();
         let by_when = house.ask_for("ann", "secret", "8h").await.unwrap().1.unwrap();
         let mut reviewer = house.reviewer(1.0);
-        assert_eq!(reviewer.once().await.unwrap(), Passed { decided: 3, changed: 0, waiting: 0 });
+        assert_eq!(reviewer.once().await.unwrap(), Passed { decided: 3, changed: 0, waiting: 0, begun: 0 });
         assert_eq!(reviewer.once().await.unwrap().decided, 0, "nothing happened");
         house.ask_for("bob", "left-hand", "1d").await.unwrap();
         assert_eq!(reviewer.once().await.unwrap().changed, 0);
         house.run("ann", Command::Revoke { grant: first.id, reason: None }).await.unwrap();
-        assert_eq!(reviewer.once().await.unwrap(), Passed { decided: 2, changed: 2, waiting: 0 });
+        assert_eq!(reviewer.once().await.unwrap(), Passed { decided: 2, changed: 2, waiting: 0, begun: 0 });
         assert_eq!(house.grant(&by_who).await.standing.unwrap().fate, Fate::Ending);
         assert_eq!(house.grant(&by_when).await.standing.unwrap().fate, Fate::Ending);
         house.ask_for("ann", "instant", "8h").await.unwrap();
@@ -331,7 +331,7 @@ fn what_one_change_ends_in_masses_waits_for_another_admin() {
         let mut reviewer = house.reviewer(0.2);
         reviewer.once().await.unwrap();
         house.load(without_rule_for_ops("")).await;
-        assert_eq!(reviewer.once().await.unwrap(), Passed { decided: 8, changed: 0, waiting: 8 });
+        assert_eq!(reviewer.once().await.unwrap(), Passed { decided: 8, changed: 0, waiting: 8, begun: 0 });
         let held = house.core.reader.newest_held_endings().await.unwrap().unwrap();
         assert_eq!((held.state, held.of.total(), held.of.live), (HeldState::Waiting, 8, 8));
         assert_eq!(house.grant(&grants[0]).await.standing, None, "nothing ends before it is confirmed");
@@ -344,7 +344,7 @@ fn what_one_change_ends_in_masses_waits_for_another_admin() {
         assert_eq!(house.run("ada", confirm("the team moves")).await.unwrap(), Answer::Done { changed: 1 });
         assert!(matches!(house.run("omar", confirm("late")).await.unwrap_err(), Refusal::Stale { .. }));
         let mut reviewer = house.reviewer(0.2);
-        assert_eq!(reviewer.once().await.unwrap(), Passed { decided: 8, changed: 8, waiting: 0 });
+        assert_eq!(reviewer.once().await.unwrap(), Passed { decided: 8, changed: 8, waiting: 0, begun: 0 });
         assert_eq!(house.grant(&grants[0]).await.standing.unwrap().fate, Fate::Ending);
         house.leave().await;
     });
@@ -390,7 +390,7 @@ fn a_later_change_that_makes_held_endings_moot_withdraws_them() {
         house.load(without_rule_for_ops("")).await;
         assert_eq!(reviewer.once().await.unwrap().waiting, 8);
         house.load(files()).await;
-        assert_eq!(reviewer.once().await.unwrap(), Passed { decided: 8, changed: 0, waiting: 0 });
+        assert_eq!(reviewer.once().await.unwrap(), Passed { decided: 8, changed: 0, waiting: 0, begun: 0 });
         assert_eq!(house.core.reader.newest_held_endings().await.unwrap().unwrap().state, HeldState::Withdrawn);
         house.leave().await;
     });

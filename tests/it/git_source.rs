@@ -214,6 +214,12 @@ fn the_service_follows_shows_failures_and_is_rung_by_a_signed_webhook() {
         assert_eq!(ready().await.json()["status"], "ready");
         let failures: serde_json::Value = serde_json::from_str(&service.must(&["audit", "list", "--kind", "policy.load_failed", "--format", "json"])).unwrap();
         assert_eq!(failures["items"].as_array().map(Vec::len), Some(1), "{failures}");
+        // The loads, newest first: who wrote them, what they did, and why one was refused.
+        let history = policy().await["history"].clone();
+        let told: Vec<(bool, Option<&str>, bool)> = history.as_array().unwrap().iter().map(|l| (l["loaded"].as_bool().unwrap(), l["commit"]["subject"].as_str(), l["errors"].as_u64().unwrap() > 0)).collect();
+        assert_eq!(told, [(true, Some("mended"), false), (false, None, true), (true, Some("the first policy"), false)]);
+        assert!(history[1]["problems"][0].as_str().is_some_and(|p| p.starts_with("groups/asked-0000.toml:")), "{history}");
+        assert_eq!((history[0]["commit"]["author"].as_str(), history[0]["access"]["lost"].as_u64()), (Some("Ada Berg"), Some(0)));
         // The commands that a rollback prints bring the first files back, and the service takes them.
         let printed: serde_json::Value = serde_json::from_str(&service.must(&["policy", "rollback", "--format", "json"])).unwrap();
         let clone = folder.path().join("clone");
@@ -227,6 +233,17 @@ fn the_service_follows_shows_failures_and_is_rung_by_a_signed_webhook() {
         assert_eq!(read_revision(&repository, "main", "").unwrap(), read_revision(&repository, &first, "").unwrap());
         http::once(address, &gitlab("ring")).await.unwrap();
         wait("rolled back", async || policy().await["commit"]["subject"].as_str().is_some_and(|s| s.starts_with("Roll policy back"))).await;
+        // Of a group that goes, an admin and whom it named last as owners see who holds it; for others it never was.
+        let [owner, other]: [String; 2] = service.tokens(&[organisation::person(2), organisation::person(9)], "read").try_into().unwrap();
+        git(&repository, &["rm", "--quiet", "groups/asked-0000.toml"]);
+        let gone = commit_all(&repository, "one group less");
+        http::once(address, &gitlab("ring")).await.unwrap();
+        wait("gone", async || policy().await["commit"]["id"].as_str() == Some(gone.as_str())).await;
+        assert_eq!(policy().await["history"][0]["groups_removed"][0], "asked-0000");
+        for (token, wanted) in [(&token, 200), (&owner, 200), (&other, 404)] {
+            let ask = http::request("GET", "/api/v1/groups/asked-0000/members", &[("Authorization", &format!("Bearer {token}"))], None);
+            assert_eq!(http::once(address, &ask).await.unwrap().status, wanted);
+        }
         // A start while the repository is away goes on with the last good set.
         service.stop();
         fs::rename(&repository, folder.path().join("away")).unwrap();

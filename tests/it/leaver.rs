@@ -120,7 +120,7 @@ fn all_that_was_theirs_ends_in_the_same_transaction() {
         assert!(matches!(house.ask_with(&own, "secret").await.unwrap_err(), Refusal::DeadToken));
         assert!(matches!(house.ask_with(&service, "secret").await.unwrap_err(), Refusal::DeadToken));
         assert!(matches!(house.ask_for("ann", "secret", "1d").await.unwrap_err(), Refusal::NotAllowed { .. }));
-        assert_eq!(house.reviewer(0.0).once().await.unwrap(), Passed { decided: 0, changed: 0, waiting: 0 }, "nothing is left to do");
+        assert_eq!(house.reviewer(0.0).once().await.unwrap(), Passed { decided: 0, changed: 0, waiting: 0, begun: 0 }, "nothing is left to do");
         house.leave().await;
     });
 }
@@ -141,6 +141,8 @@ fn what_a_leaver_filed_for_others_is_withdrawn_and_their_votes_do_not_count() {
         house.import(&gone).await;
         let mut after = house.since(before).await;
         after.retain(|(kind, _)| kind != "person.changed");
+        // Two requests of one moment have ids in any order.
+        after.sort_by_key(|(kind, person)| (kind == "approval.voided").then(|| person.clone()));
         assert_eq!(after, told(&[("person.left", "max"), ("request.withdrawn", "ann"), ("approval.voided", "ann"), ("approval.voided", "bob")]));
         assert_eq!(house.request(&filed).await.status, Withdrawn);
         assert_eq!(house.request(&staged).await.stage, 0, "its first stage is asked again");
@@ -225,8 +227,8 @@ fn fifty_grants_are_queued_for_removal_with_the_leaving_itself() {
         }
         let directory = house.core.ledger.snapshot();
         let command = Command::ChangeDirectory {
-            told: Default::default(),
             changes: vec![DirectoryChange::PersonLeft { id: "ann".parse().unwrap() }],
+            told: Default::default(),
             source: "test".to_owned(),
             expected_revision: directory.directory.revision(),
         };

@@ -87,7 +87,7 @@ async fn observe() -> String {
             p if p.contains("/grants/{id}") => p.replace("{id}", &grant),
             p if p.contains("/people/{id}") => p.replace("{id}", "nora.lindqvist"),
             p if p.contains("/teams/{id}") => p.replace("{id}", "analytics"),
-            p => p.replace("{id}", "warehouse-analysts").replace("{group}", "warehouse-analysts").replace("{seq}", "1").replace("{name}", "icon.svg"),
+            p => p.replace("{id}", "warehouse-analysts").replace("{group}", "warehouse-analysts").replace("{seq}", "1").replace("{name}", "icon.svg").replace("{issuer}", "none"),
         };
         table.push_str(&format!("{:<6}{:<38}", route.method.as_str(), route.pattern));
         for (actor, ..) in ACTORS {

@@ -4,6 +4,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use bandpass::{
     domain::event::{Change, Personal},
+    ledger::departed,
     jobs::policy_source::{Canary, Load, Place, PolicySource},
     store::read::{AuditFilter, Page},
 };
@@ -15,6 +16,25 @@ async fn newest(house: &House) -> (String, Personal) {
     let filter = AuditFilter { kind: Some("policy.loaded".to_owned()), ..AuditFilter::default() };
     let rows = house.core.reader.audit(filter, Page { before: None, limit: 1 }).await.unwrap().items;
     (rows[0].body.clone(), serde_json::from_str(rows[0].personal.as_deref().unwrap()).unwrap())
+}
+
+#[test]
+fn a_group_that_left_is_found_as_it_was_and_no_other() {
+    on_both("departed", |house| async move {
+        let id = |id: &str| id.parse().unwrap();
+        let look = async |group: &str| departed::group(&house.core.reader, &house.core.ledger.snapshot(), &id(group)).await.unwrap();
+        house.ask_for("ann", "instant", "8h").await.unwrap();
+        assert!(look("instant").await.is_none() && look("never-was").await.is_none());
+        let mut less = files();
+        less.remove("groups/instant.toml");
+        house.load(less).await;
+        let found = look("instant").await.unwrap();
+        assert_eq!((found.title.as_str(), found.owner.iter().map(ToString::to_string).collect::<Vec<_>>()), ("instant", vec!["team:owners".to_owned()]));
+        // Back, it is a group like any other.
+        house.load(files()).await;
+        assert!(look("instant").await.is_none());
+        house.leave().await;
+    });
 }
 
 #[test]

@@ -53,7 +53,7 @@ impl SigningKey {
             "ES256" => Pair::Ec(ec(&ECDSA_P256_SHA256_FIXED_SIGNING), "P-256", 32),
             "ES384" => Pair::Ec(ec(&ECDSA_P384_SHA384_FIXED_SIGNING), "P-384", 48),
             "EdDSA" => Pair::Ed(Ed25519KeyPair::from_pkcs8(Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap().as_ref()).unwrap()),
-            _ => Pair::Rsa(Box::new(RsaKeyPair::from_pkcs8(&der(number)).unwrap())),
+            _ => Pair::Rsa(Box::new(RsaKeyPair::from_der(&der(number)).unwrap())),
         };
         Self { kid: kid.to_owned(), algorithm, pair }
     }

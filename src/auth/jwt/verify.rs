@@ -167,7 +167,7 @@ fn told(error: &jsonwebtoken::errors::Error) -> String {
         ErrorKind::InvalidSignature => "has a signature that does not fit".to_owned(),
         ErrorKind::InvalidIssuer => "has another `iss` than the configured issuer".to_owned(),
         ErrorKind::InvalidAudience => "has no `aud` that means this service".to_owned(),
-        ErrorKind::MissingRequiredClaim(name) => format!("lacks the claim `{name}`"),
+        ErrorKind::MissingRequiredClaim(name) => format!("lacks the claim `{name}`, or has it of another type than it must be"),
         other => format!("is not valid: {other:?}"),
     }
 }

@@ -176,7 +176,7 @@ async fn exchange(provider: &Provider, metadata: &Metadata, code: &str, attempt:
                 other => SigninError::Issuer(format!("the issuer refused the code: `{}`", plain(other.as_ref()))),
             },
             Request(error) => SigninError::Issuer(error.0),
-            Parse(error, _) => SigninError::Issuer(format!("`{}` answered something that is no token response: {}", metadata.token_endpoint, error.inner())),
+            Parse(error, _) => SigninError::Invalid(format!("what `{}` answered, or the ID token in it, cannot be read: {}", metadata.token_endpoint, error.inner())),
             Other(error) => SigninError::Issuer(format!("`{}` answered something odd: {error}", metadata.token_endpoint)),
         })?;
     let id_token = tokens.id_token().ok_or_else(|| SigninError::Issuer("the issuer gave no ID token: is the scope `openid` allowed?".to_owned()))?;

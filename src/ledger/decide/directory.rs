@@ -21,12 +21,15 @@ fn may_change(world: &World<'_>, actor: &Actor, source: &str) -> bool {
         Actor::Person { token: Some(token), service: Some(service), .. } if SourceName::scim(service).as_str() == source => {
             world.state.token(*token).is_some_and(|t| t.scopes.contains(&Scope::Scim))
         }
+        Actor::Person { token: None, service: Some(service), bearer: Some(bearer), .. } if SourceName::scim(service).as_str() == source => {
+            bearer.scopes.contains(&Scope::Scim)
+        }
         _ => world.is_admin(actor) && !source.starts_with("scim:"),
     }
 }
 
-/// Records what a source changes and says, if the directory is still the one it was computed against. What ends because
-/// somebody leaves ends here too: whoever is told that the change is durable may rely on it.
+/// Records what a source changes and says, if the directory is still the one it was computed against. What ends because somebody
+/// leaves ends here too: whoever is told that the change is durable may rely on it.
 pub(super) fn change(
     world: &World<'_>,
     actor: &Actor,

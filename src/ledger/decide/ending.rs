@@ -1,6 +1,6 @@
 //! Ends of grants, blocks lifted, memberships adopted.
 
-use super::{Decided, Recorder, World, reconsider, removals, removals_at_once};
+use super::{Decided, Recorder, World, birthright, reconsider, removals, removals_at_once};
 use crate::domain::{
     actor::Actor,
     command::Answer,
@@ -34,6 +34,10 @@ pub(super) fn revoke(
     }
     if grant.status != GrantStatus::Active {
         return Err(Refusal::GrantEnded);
+    }
+    // It comes with what the person is: given back, it would begin again. Whoever owns the group can take it away for good.
+    if by_holder && grant.is_standing_birthright() {
+        return Err(birthright::stands(world, grant));
     }
     let reason = reason.map(str::trim).filter(|r| !r.is_empty());
     if !by_holder && reason.is_none() {

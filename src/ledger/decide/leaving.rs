@@ -1,6 +1,5 @@
 //! What ends when somebody leaves, in the transaction of `person.left` itself: grants with their removals, pending requests,
-//! votes on requests that are pending still, tokens. Sessions are asked for the person at each request ([`crate::web`]), so
-//! they are dead with the same commit.
+//! votes on requests that are pending still, tokens, sessions.
 //!
 //! All of it is decided on the rows as the batch found them. A person who comes back meets none of it: see [`Leavers::clean`].
 
@@ -13,8 +12,9 @@ use crate::domain::{
     event::{Change, Personal},
     grant::{Grant, GrantStatus},
     group::Entitlement,
-    id::{DeliveryId, GroupId, IdSource, PersonId, RequestId, TokenId},
+    id::{DeliveryId, GroupId, IdSource, PersonId, RequestId, SessionId, TokenId},
     request::{Approval, Request},
+    session::SessionEnd,
     standing::Cause,
     time::Time,
 };
@@ -25,6 +25,7 @@ pub(super) struct Leavers<'a> {
     grants: BTreeMap<&'a PersonId, Vec<&'a Grant>>,
     requests: BTreeMap<&'a PersonId, Vec<(&'a Request, Cause)>>,
     tokens: BTreeMap<&'a PersonId, Vec<TokenId>>,
+    sessions: BTreeMap<&'a PersonId, Vec<SessionId>>,
     held: BTreeMap<&'a PersonId, Vec<DeliveryId>>,
     blocks: BTreeMap<&'a PersonId, BTreeSet<GroupId>>,
     /// Votes by any of them on requests that go on, by request.
@@ -84,6 +85,7 @@ impl<'a> Leavers<'a> {
         for person in people {
             let mut grants: Vec<&Grant> = world.state.live_grants(person).collect();
             grants.sort_by_key(|g| g.granted_seq);
+            found.sessions.insert(person, world.state.live_sessions(person).map(|s| s.id).collect());
             found.grants.insert(person, grants);
             found.blocks.insert(person, world.state.blocked(person));
         }
@@ -114,6 +116,9 @@ impl<'a> Leavers<'a> {
         }
         for token in self.tokens.remove(person).unwrap_or_default() {
             recorder.record(Change::TokenRevoked { token, person: person.clone(), cause: Some(Cause::PersonLeft) }, told("its owner has left"));
+        }
+        for session in self.sessions.remove(person).unwrap_or_default() {
+            recorder.record(Change::SessionEnded { session, person: person.clone(), cause: SessionEnd::Left }, Personal::default());
         }
     }
 

@@ -1,5 +1,6 @@
 //! The pure heart: (world, command, time) -> events and an answer, or a named refusal. No I/O, no clock, no randomness.
 
+pub mod birthright;
 mod delivery;
 mod directory;
 mod ending;
@@ -141,6 +142,7 @@ pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) ->
         Command::ConfirmEndings { held, reason } => holding::confirm(world, &envelope.actor, *held, reason, recorder),
         Command::WithdrawEndings { held, reason } => holding::withdraw(world, &envelope.actor, *held, reason, recorder),
         Command::LiftBlock { person, group } => ending::lift_block(world, &envelope.actor, person, group, recorder),
+        Command::Birthright { person, group } => birthright::begin(world, &envelope.actor, person, group, recorder, ids),
         Command::Adopt { person, group } => ending::adopt(world, &envelope.actor, person, group, recorder, ids),
         Command::ConfirmDelivery { delivery, note } => delivery::confirm(world, *delivery, note.clone(), recorder),
         Command::ReportDelivery { delivery, error } => delivery::report(world, *delivery, error, recorder),

@@ -89,12 +89,14 @@ pub fn wanted(snapshot: &Snapshot, it: Reconsidered<'_>) -> Wanted {
     };
     let last = Departure { on_change: group.on_change, grace: group.grace };
     let holds: BTreeSet<GroupId> = it.held.iter().filter(|g| g.id != grant.id).map(|g| g.group.clone()).collect();
+    let by_right = grant.provenance == Provenance::Birthright;
     let inquiry = Inquiry {
         subject,
         group: &grant.group,
         duration: grant.duration,
-        has_justification: it.asked.is_none_or(|a| a.justified),
-        now: it.asked.map_or(grant.starts_at, |a| a.at),
+        // A birthright was not asked for: it is decided again as it began.
+        has_justification: !by_right && it.asked.is_none_or(|a| a.justified),
+        now: it.asked.filter(|_| !by_right).map_or(grant.starts_at, |a| a.at),
         holds: &holds,
         break_glass: false,
     };
@@ -105,7 +107,7 @@ pub fn wanted(snapshot: &Snapshot, it: Reconsidered<'_>) -> Wanted {
         let votes = it.votes?;
         Some(votes_satisfy(&rule.stages, votes, &|stage, person| may_approve(snapshot, stage, person, subject, &group.owner, it.holdings)))
     };
-    let held = snapshot.policy.still_holds(&inquiry, &mut approved);
+    let held = if by_right { snapshot.policy.still_a_birthright(&inquiry) } else { snapshot.policy.still_holds(&inquiry, &mut approved) };
     if let Held::Forbidden(finding) = held {
         return Wanted::EndsAtOnce(Cause::Guardrail { id: finding.id, failed: finding.failed });
     }
@@ -168,6 +170,7 @@ pub fn told(cause: &Cause, snapshot: &Snapshot) -> String {
         Cause::PersonLeft => "the person has left".to_owned(),
         Cause::FilerLeft => "who filed it has left".to_owned(),
         Cause::VoterLeft => "who gave it has left".to_owned(),
+        Cause::Birthright { rule } => format!("the rule \"{rule}\" gives it without asking now"),
     }
 }
 

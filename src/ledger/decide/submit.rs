@@ -1,7 +1,7 @@
 //! Filing a request: checked, decided by policy, and granted, denied or put before people.
 
 use super::{
-    Asker, Decided, Recorder, Told, World, additions, eligible, explained,
+    Asker, Decided, Recorder, Told, World, additions, birthright, eligible, explained,
     inputs::{self, Inputs, LedgerFacts},
 };
 use crate::{
@@ -59,6 +59,10 @@ pub(crate) fn file(world: &World<'_>, actor: &Actor, filing: &Filing<'_>) -> Res
     }
     if let Some(pending) = world.state.pending(person, group) {
         return Err(Refusal::AlreadyPending { request: pending.id });
+    }
+    // A preview tells it beside the decision.
+    if let Some(live) = world.state.live_grant(person, group).filter(|g| g.is_standing_birthright() && filing.told == Told::Recorded) {
+        return Err(birthright::stands(world, live));
     }
     if world.filed_last_hour >= world.limits.requests_per_hour {
         return Err(Refusal::QuotaExceeded { limit: world.limits.requests_per_hour, retry_after: 60 });
@@ -215,7 +219,9 @@ pub(super) fn grant(
             rule,
             duration: request.duration,
             incarnation: request.incarnation,
-            ends_at: live.ends_at.max(asked_end),
+            // A birthright that ends goes on as what was asked for.
+            provenance: if live.provenance == Provenance::Birthright { Provenance::Request } else { live.provenance },
+            ends_at: live.until().map_or(asked_end, |end| end.max(asked_end)),
             // Decided anew, it stands.
             standing: None,
             ..live.clone()

@@ -13,10 +13,10 @@ fn kinds(before: &Steps, after: &Steps) -> [bool; 4] {
     let mut found = [false; 4];
     for point in before.steps().iter().chain(after.steps()).map(|s| s.up_to) {
         let kind = match (before.at(point), after.at(point)) {
-            (Outcome::Unable | Outcome::Approval(_), Outcome::Instant) => 0,
+            (Outcome::Unable | Outcome::Approval(_), Outcome::Instant | Outcome::Held) => 0,
             (Outcome::Unable, Outcome::Approval(_)) => 1,
-            (Outcome::Instant, Outcome::Approval(_)) => 2,
-            (Outcome::Approval(_) | Outcome::Instant, Outcome::Unable) => 3,
+            (Outcome::Instant | Outcome::Held, Outcome::Approval(_)) => 2,
+            (Outcome::Approval(_) | Outcome::Instant | Outcome::Held, Outcome::Unable) => 3,
             _ => continue,
         };
         if let Some(slot) = found.get_mut(kind) {

@@ -11,14 +11,14 @@ use super::{
 };
 use crate::{
     domain::{
-        decision::Inquiry,
+        decision::{Effect, Inquiry},
         duration::Duration,
         group::{Group, Rule, Who},
         id::GroupId,
         person::Subject,
         time::Time,
     },
-    policy::{Engine, PolicySet},
+    policy::{Engine, PolicySet, birthright::gives_birthrights},
 };
 
 /// A group before and after; one of them may be missing.
@@ -339,7 +339,14 @@ impl<'a> Evaluator<'_, 'a> {
             old.push((*duration, before));
             new.push((*duration, after));
         }
-        (Steps::new(old), Steps::new(new))
+        let held = |engine: &Engine, group: Option<&Group>, steps: Steps| if self.held(engine, group, person, moment) { Steps::held() } else { steps };
+        (held(self.before, work.pair.before, Steps::new(old)), held(self.after, work.pair.after, Steps::new(new)))
+    }
+
+    /// Whether a rule gives the group without asking: a duration has nothing to do with it.
+    fn held(&self, engine: &Engine, group: Option<&Group>, person: u32, moment: &Moment) -> bool {
+        let Some((group, subject)) = group.filter(|g| gives_birthrights(g)).zip(self.comparison.person(person)) else { return false };
+        with(self.comparison.inputs, group, subject, Duration::MAX, moment, |i| engine.birthright(i.subject, i.group, i.now, i.holds).effect == Effect::Grant)
     }
 
     /// Whether the guardrails of each revision forbid.

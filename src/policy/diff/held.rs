@@ -105,14 +105,16 @@ struct View<'a> {
 
 impl<'a> View<'a> {
     fn ask<T>(&self, group: &GroupId, subject: Subject<'_>, request: Option<&Request>, grant: Option<&Grant>, then: impl FnOnce(&Inquiry<'_>) -> T) -> Option<T> {
-        let duration = request.map(|r| r.duration).or(grant.map(|g| g.duration))?;
+        let duration = grant.filter(|g| g.provenance == Provenance::Birthright).map(|g| g.duration).or(request.map(|r| r.duration)).or(grant.map(|g| g.duration))?;
         let mut holds = self.inputs.holdings.get(&subject.person.id).cloned().unwrap_or_default();
         holds.remove(group);
         let itself = grant.map_or(group, |g| &g.group);
         holds.remove(itself);
         // A held grant is decided with its request's own time; a request in flight, as if its last vote came now.
+        let by_right = grant.is_some_and(|g| g.provenance == Provenance::Birthright);
+        let request = request.filter(|_| !by_right);
         let now = grant.map_or(self.inputs.at, |g| request.map_or(g.starts_at, |r| r.submitted_at));
-        Some(then(&Inquiry { subject, group, duration, has_justification: request.is_none_or(|r| r.justified), now, holds: &holds, break_glass: false }))
+        Some(then(&Inquiry { subject, group, duration, has_justification: !by_right && request.is_none_or(|r| r.justified), now, holds: &holds, break_glass: false }))
     }
 
     /// The same code as the one that decides held grants again once the set is in force.
@@ -126,7 +128,7 @@ impl<'a> View<'a> {
             }
             Some(votes_satisfy(&rule.stages, approvers.as_ref()?, &|stage, approver| self.may_approve(stage, approver, *subject, group)))
         };
-        let decided = self.ask(&group.id, *subject, held.request.as_ref(), Some(&held.grant), |inquiry| match self.engine.still_holds(inquiry, &mut approved) {
+        let decided = self.ask(&group.id, *subject, held.request.as_ref(), Some(&held.grant), |inquiry| match if held.grant.provenance == Provenance::Birthright { self.engine.still_a_birthright(inquiry) } else { self.engine.still_holds(inquiry, &mut approved) } {
             Held::Forbidden(finding) => Standing::Forbidden(finding.reason),
             standing => match (self.engine.set().gives_way(&Grant { group: group.id.clone(), ..held.grant.clone() }, all), standing) {
                 (Some(other), _) => Standing::GivesWay(other),

@@ -24,6 +24,8 @@ pub enum Outcome {
     Approval(Arc<str>),
     /// At once.
     Instant,
+    /// Held without asking.
+    Held,
 }
 
 impl Outcome {
@@ -33,6 +35,7 @@ impl Outcome {
             Self::Unable => 0,
             Self::Approval(_) => 1,
             Self::Instant => 2,
+            Self::Held => 3,
         }
     }
 
@@ -93,6 +96,11 @@ impl Steps {
         Self(steps)
     }
 
+    /// Held without asking, so that no duration matters.
+    pub(super) fn held() -> Self {
+        Self(vec![Step { up_to: Duration::MAX, outcome: Outcome::Held }])
+    }
+
     /// The steps, shortest first.
     pub fn steps(&self) -> &[Step] {
         &self.0
@@ -127,6 +135,7 @@ impl Steps {
         for step in &self.0 {
             let what = match &step.outcome {
                 Outcome::Instant => Some("at once".to_owned()),
+                Outcome::Held => Some("held without asking".to_owned()),
                 Outcome::Approval(who) if asked => Some(format!("by approval ({who})")),
                 Outcome::Approval(_) => Some("by approval".to_owned()),
                 Outcome::Unable => None,

@@ -84,7 +84,6 @@ fn settle(draft: &mut Draft<'_>) -> Vec<Problem> {
 fn later(drafts: &[Draft<'_>]) -> Option<Problem> {
     let count = |says: fn(&Draft<'_>) -> bool| drafts.iter().filter(|d| says(d)).count();
     let parts = [
-        ("`then = \"always\"`", count(|d| d.group.rules.iter().any(|r| r.then == crate::domain::group::Then::Always))),
         ("`[break_glass]`", count(|d| d.group.break_glass.is_some())),
         ("`[review]`", count(|d| d.group.review.is_some())),
     ];

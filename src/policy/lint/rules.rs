@@ -3,8 +3,9 @@
 use std::{collections::BTreeSet, ops::Range};
 
 use super::{Draft, Ground, unknown};
+use crate::policy::group_file::RulePlaces;
 use crate::domain::{
-    group::{Group, Rule, Sensitivity, Stage, Then, Who},
+    group::{Group, OnChange, Rule, Sensitivity, Stage, Then, Who},
     id::PersonId,
 };
 
@@ -15,6 +16,7 @@ pub(super) fn lint(draft: &mut Draft<'_>, ground: &Ground<'_>) {
         let above = group.rules.get(..index).unwrap_or_default();
         looser(draft, rule, above, &at.heading);
         covered(draft, rule, above, &at.heading);
+        birthright(draft, &group, rule, &at);
         let open = rule.then == Then::Grant && rule.who.contains(&Who::Everyone) && rule.when.is_none();
         if open && group.sensitivity == Sensitivity::Restricted {
             draft.reader.tell(at.heading.clone(), "BP064", "everyone gets this restricted group at once", None);
@@ -27,6 +29,24 @@ pub(super) fn lint(draft: &mut Draft<'_>, ground: &Ground<'_>) {
                 draft.reader.tell(at.clone(), "BP081", "everybody here is asked from the beginning", None);
             }
         }
+    }
+}
+
+/// What people hold without asking is listed as what it is.
+fn birthright(draft: &mut Draft<'_>, group: &Group, rule: &Rule, at: &RulePlaces) {
+    if rule.then != Then::Always {
+        return;
+    }
+    let who: Vec<String> = rule.who.iter().map(ToString::to_string).collect();
+    let when = if rule.when.is_some() { " whose condition holds" } else { "" };
+    let message = format!("\"{}\" gives {} to {}{when} without asking, as long as that is so", rule.name, group.id, who.join(", "));
+    draft.reader.tell(at.heading.clone(), "BP090", message, None);
+    // The heading stands for a `for` that is not there.
+    if at.max != at.heading {
+        draft.reader.tell(at.max.clone(), "BP091", format!("`for` means nothing here: \"{}\" has no end of its own", rule.name), None);
+    }
+    if group.on_change == OnChange::Flag {
+        draft.reader.tell(at.heading.clone(), "BP092", format!("whoever \"{}\" no longer means keeps it: `on_change` is \"flag\"", rule.name), None);
     }
 }
 

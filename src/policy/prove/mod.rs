@@ -22,7 +22,7 @@ pub use claims::{Claim, given, read};
 use self::{atoms::Atoms, axes::{Axis, Fresh}};
 use super::{Engine, PolicySet, cedar};
 use crate::domain::{
-    decision::Effect,
+    decision::{Effect, Inquiry},
     duration::Duration,
     group::{Group, JustificationNeed, OnChange, Rule, Sensitivity, Then, Who, default_grace},
     id::{GroupId, TeamId},
@@ -176,8 +176,8 @@ fn search(set: &PolicySet, claim: &Claim, attempt: &Attempt, real: &Trial) -> Fo
             match satisfied {
                 Some(Ok(true)) => {
                     meant += 1;
-                    if engine.decide_plainly(&inquiry).effect != Effect::Deny {
-                        if self::engine(set, real, &case).decide_plainly(&inquiry).effect != Effect::Deny {
+                    if gets(&engine, &inquiry) {
+                        if gets(&self::engine(set, real, &case), &inquiry) {
                             return Found::Somebody(Box::new(case));
                         }
                         unsure = true;
@@ -197,6 +197,14 @@ fn search(set: &PolicySet, claim: &Claim, attempt: &Attempt, real: &Trial) -> Fo
         }
     }
     if unsure { Found::Unsure } else { Found::Nobody { combinations, meant } }
+}
+
+/// Whether somebody gets it by asking, or has it without: then the duration is the one that its rule states.
+fn gets(engine: &Engine, inquiry: &Inquiry<'_>) -> bool {
+    engine.decide_plainly(inquiry).effect != Effect::Deny || {
+        let held = engine.birthright(inquiry.subject, inquiry.group, inquiry.now, inquiry.holds);
+        held.effect == Effect::Grant && held.max == Some(inquiry.duration)
+    }
 }
 
 /// The real engine over the trial's guardrails, every conflict, and the case's group under the trial's rules.
@@ -244,8 +252,8 @@ fn merge(into: &mut Atoms, more: &Atoms) {
 
 /// What a group's own rules read, and the seconds up to which they give.
 fn rules_read(group: &Group) -> Result<(Atoms, Vec<u32>), String> {
-    if group.break_glass.is_some() || group.rules.iter().any(|r| r.then == Then::Always) {
-        return Err(format!("`{}` gives access by [break_glass] or `then = \"always\"`, which is outside what is enumerated", group.file));
+    if group.break_glass.is_some() {
+        return Err(format!("`{}` gives access by [break_glass], which is outside what is enumerated", group.file));
     }
     let mut read = Atoms::new();
     for rule in &group.rules {

@@ -48,7 +48,7 @@ pub async fn list(state: Data<AppState>, caller: Known, query: Query<GrantQuery>
     let at: Time = parse("at", query.at.as_deref())?.unwrap_or_else(|| state.ledger.now());
     let filter = GrantFilter { people, groups: group.map(|g| BTreeSet::from([g])), at: Some(at), ..GrantFilter::default() };
     let found = state.reader.grants(filter, page(&state, query.limit, query.cursor.as_deref())?).await?;
-    Ok(Json(List { items: found.items.iter().map(GrantShape::from).collect(), next: cursor(&state, found.next) }))
+    Ok(Json(List { items: found.items.iter().map(|g| GrantShape::new(&caller.snapshot, g)).collect(), next: cursor(&state, found.next) }))
 }
 
 /// A grant that the caller may see; admins see what they may end.
@@ -75,7 +75,7 @@ pub async fn revoke(state: Data<AppState>, caller: Known, id: Path<String>, body
     let reason = limits::text("reason", body.map(Json::into_inner).unwrap_or_default().reason)?;
     let reply = execute(&state, &caller, Command::Revoke { grant: grant.id, reason }, None, "revoke", &id).await?;
     match reply.answer? {
-        Answer::Grant { grant } => Ok(Json(GrantShape::from(&grant))),
+        Answer::Grant { grant } => Ok(Json(GrantShape::new(&caller.snapshot, &grant))),
         other => Err(unexpected(&other)),
     }
 }
@@ -101,7 +101,7 @@ pub async fn renew(state: Data<AppState>, caller: Known, id: Path<String>, body:
     let justification = limits::text("justification", body.justification)?;
     let reply = execute(&state, &caller, Command::Renew { grant: grant.id, duration, justification }, None, "renew", &id).await?;
     match reply.answer? {
-        Answer::Request { request, decision, grant } => Ok(HttpResponse::Created().json(RequestShape::new(&request, Some(&decision), grant.as_ref()))),
+        Answer::Request { request, decision, grant } => Ok(HttpResponse::Created().json(RequestShape::new(&caller.snapshot, &request, Some(&decision), grant.as_ref()))),
         other => Err(unexpected(&other)),
     }
 }

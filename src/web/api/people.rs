@@ -68,7 +68,7 @@ pub async fn grants(state: Data<AppState>, caller: Known, id: Path<String>, quer
     let at: Time = parse("at", query.at.as_deref())?.unwrap_or_else(|| state.ledger.now());
     let filter = GrantFilter { people: Some([person].into()), groups, at: Some(at), ..GrantFilter::default() };
     let found = state.reader.grants(filter, page(&state, query.limit, query.cursor.as_deref())?).await?;
-    Ok(Json(List { items: found.items.iter().map(GrantShape::from).collect(), next: cursor(&state, found.next) }))
+    Ok(Json(List { items: found.items.iter().map(|g| GrantShape::new(&caller.snapshot, g)).collect(), next: cursor(&state, found.next) }))
 }
 
 /// One team with its members and sub-teams.

@@ -17,6 +17,7 @@ use crate::{
         refusal::Refusal,
         request::{Request, RequestStatus},
     },
+    ledger::Snapshot,
     store::read::{AuditFilter, Page, RequestFilter},
     web::{AppState, Known, limits, problem::Problem},
 };
@@ -78,7 +79,7 @@ pub async fn submit(state: Data<AppState>, caller: Known, http: HttpRequest, bod
                 response.insert_header(("Idempotent-Replayed", "true"));
             }
             response.insert_header(("Location", format!("/api/v1/requests/{}", request.id)));
-            Ok(response.json(RequestShape::new(&request, Some(&decision), grant.as_ref())))
+            Ok(response.json(RequestShape::new(&caller.snapshot, &request, Some(&decision), grant.as_ref())))
         }
         other => Err(unexpected(&other)),
     }
@@ -108,7 +109,7 @@ pub struct PreviewShape {
     pub approvers: Vec<Vec<String>>,
     /// The live grant's end, when one would be extended.
     pub held_until: Option<String>,
-    /// Why a submit would be refused as it stands, when it would: a missing justification.
+    /// Why a submit would be refused as it stands, when it would: a missing justification, or that it is held without asking.
     pub missing: Option<String>,
 }
 
@@ -165,7 +166,7 @@ pub async fn list(state: Data<AppState>, caller: Known, query: Query<RequestQuer
     };
     let filter = RequestFilter { people, groups: group.map(|g| BTreeSet::from([g])), status };
     let found = state.reader.requests(filter, page(&state, query.limit, query.cursor.as_deref())?).await?;
-    Ok(Json(List { items: found.items.iter().map(|r| RequestShape::new(r, None, None)).collect(), next: cursor(&state, found.next) }))
+    Ok(Json(List { items: found.items.iter().map(|r| RequestShape::new(&caller.snapshot, r, None, None)).collect(), next: cursor(&state, found.next) }))
 }
 
 /// A request that the caller may see: theirs, of those they manage, of groups they own, or one they are asked about.
@@ -198,8 +199,8 @@ pub async fn show(state: Data<AppState>, caller: Known, id: Path<String>) -> Res
     let request = visible(&state, &caller, &id).await?;
     let decision = recorded_decision(&state, request.id).await?.and_then(|(d, ..)| d);
     let held = state.reader.live_grants_of(request.person.clone()).await?.into_iter().find(|g| g.request == Some(request.id));
-    let mut shape = RequestShape::new(&request, decision.as_ref(), held.as_ref());
-    shape.grant = held.as_ref().map(GrantShape::from);
+    let mut shape = RequestShape::new(&caller.snapshot, &request, decision.as_ref(), held.as_ref());
+    shape.grant = held.as_ref().map(|g| GrantShape::new(&caller.snapshot, g));
     shape.deliveries = Some(state.reader.deliveries_of_request(request.id).await?.iter().map(DeliveryShape::from).collect());
     shape.approvals = Some(state.reader.approvals(request.id).await?.iter().map(|v| v.person.to_string()).collect());
     shape.approvers = Some(state.ledger.approvers_of(&request).await?.iter().map(ToString::to_string).collect());
@@ -228,10 +229,10 @@ pub struct Deny {
 #[serde(deny_unknown_fields)]
 pub struct Empty {}
 
-pub(crate) fn answered(answer: Answer) -> Result<RequestShape, Problem> {
+pub(crate) fn answered(snapshot: &Snapshot, answer: Answer) -> Result<RequestShape, Problem> {
     match answer {
-        Answer::Request { request, decision, grant } => Ok(RequestShape::new(&request, Some(&decision), grant.as_ref())),
-        Answer::RequestChanged { request } => Ok(RequestShape::new(&request, None, None)),
+        Answer::Request { request, decision, grant } => Ok(RequestShape::new(snapshot, &request, Some(&decision), grant.as_ref())),
+        Answer::RequestChanged { request } => Ok(RequestShape::new(snapshot, &request, None, None)),
         other => Err(unexpected(&other)),
     }
 }
@@ -242,7 +243,7 @@ pub async fn approve(state: Data<AppState>, caller: Known, id: Path<String>, bod
     let request = visible(&state, &caller, &id).await?;
     let comment = limits::text("comment", body.map(Json::into_inner).unwrap_or_default().comment)?;
     let reply = execute(&state, &caller, Command::Approve { request: request.id, comment }, None, "approve", &id).await?;
-    answered(reply.answer?).map(Json)
+    answered(&caller.snapshot, reply.answer?).map(Json)
 }
 
 /// Deny a request.
@@ -251,7 +252,7 @@ pub async fn deny(state: Data<AppState>, caller: Known, id: Path<String>, body: 
     let request = visible(&state, &caller, &id).await?;
     let reason = limits::text("reason", Some(body.into_inner().reason))?.unwrap_or_default();
     let reply = execute(&state, &caller, Command::Deny { request: request.id, reason }, None, "deny", &id).await?;
-    answered(reply.answer?).map(Json)
+    answered(&caller.snapshot, reply.answer?).map(Json)
 }
 
 /// Take one's request back.
@@ -259,5 +260,5 @@ pub async fn deny(state: Data<AppState>, caller: Known, id: Path<String>, body: 
 pub async fn withdraw(state: Data<AppState>, caller: Known, id: Path<String>, _body: Option<Json<Empty>>) -> Result<Json<RequestShape>, Problem> {
     let request = visible(&state, &caller, &id).await?;
     let reply = execute(&state, &caller, Command::Withdraw { request: request.id }, None, "withdraw", &id).await?;
-    answered(reply.answer?).map(Json)
+    answered(&caller.snapshot, reply.answer?).map(Json)
 }

@@ -5,8 +5,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
-    domain::{decision::Decision, delivery::Delivery, grant::Grant, group::Group, person::Person, request::Request, standing::{HeldEndings, HeldState, Standing}},
-    ledger::Snapshot,
+    domain::{decision::Decision, delivery::Delivery, grant::Grant, group::Group, person::Person, request::Request, standing::{HeldEndings, HeldState, Standing}, time::Time},
+    ledger::{Snapshot, decide::birthright::{Voice, because}},
     store::read::AuditRow,
     web::policy_loads::PolicyLoad,
 };
@@ -75,8 +75,10 @@ pub struct GrantShape {
     pub group: String,
     /// From (RFC 3339 UTC).
     pub starts_at: String,
-    /// To.
-    pub expires_at: String,
+    /// To; null for what is held without asking.
+    pub expires_at: Option<String>,
+    /// For that: "as long as they are in team Engineering".
+    pub lasts: Option<String>,
     /// `active`, `revoked` or `expired`.
     pub status: String,
     /// When it ended.
@@ -85,20 +87,22 @@ pub struct GrantShape {
     pub request: Option<String>,
     /// The rule that gave it.
     pub rule: String,
-    /// `request` or `adopted`.
+    /// `request`, `adopted` or `birthright`.
     pub provenance: String,
     /// Null while it stands by today's policy, people and holdings.
     pub standing: Option<StandingShape>,
 }
 
-impl From<&Grant> for GrantShape {
-    fn from(g: &Grant) -> Self {
+impl GrantShape {
+    /// A grant, with the words of what is in force.
+    pub fn new(snapshot: &Snapshot, g: &Grant) -> Self {
         Self {
             id: g.id.to_string(),
             person: g.person.to_string(),
             group: g.group.to_string(),
             starts_at: g.starts_at.to_string(),
-            expires_at: g.ends_at.to_string(),
+            expires_at: g.until().map(|t| t.to_string()),
+            lasts: g.until().is_none().then(|| because(snapshot, g, Voice::They)),
             status: g.status.as_str().to_owned(),
             ended_at: g.ended_at.map(|t| t.to_string()),
             request: g.request.map(|r| r.to_string()),
@@ -119,8 +123,8 @@ pub struct StandingShape {
     pub cause: Value,
     /// Since when.
     pub since: String,
-    /// The end it has when it stands again.
-    pub full_end: String,
+    /// The end it has when it stands again; null for what is held without asking.
+    pub full_end: Option<String>,
 }
 
 impl From<&Standing> for StandingShape {
@@ -129,7 +133,7 @@ impl From<&Standing> for StandingShape {
             fate: s.fate.as_str().to_owned(),
             cause: serde_json::to_value(&s.cause).unwrap_or(Value::Null),
             since: s.since.to_string(),
-            full_end: s.full_end.to_string(),
+            full_end: (s.full_end < Time::OPEN).then(|| s.full_end.to_string()),
         }
     }
 }
@@ -204,7 +208,7 @@ pub struct RequestShape {
 
 impl RequestShape {
     /// A request with what an answer to a command tells.
-    pub fn new(r: &Request, decision: Option<&Decision>, grant: Option<&Grant>) -> Self {
+    pub fn new(snapshot: &Snapshot, r: &Request, decision: Option<&Decision>, grant: Option<&Grant>) -> Self {
         Self {
             id: r.id.to_string(),
             status: r.status.as_str().to_owned(),
@@ -217,7 +221,7 @@ impl RequestShape {
             deadline: r.deadline.map(|t| t.to_string()),
             rule: r.rule.as_ref().map(|rule| rule.name.clone()),
             decision: decision.map(DecisionShape::from),
-            grant: grant.map(GrantShape::from),
+            grant: grant.map(|g| GrantShape::new(snapshot, g)),
             deliveries: None,
             approvals: None,
             approvers: None,

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web::{Data, Form, Path}};
 use askama::Template;
 use serde::Deserialize;
 
-use super::{Frame, check_form, go, standing::{self, Standing}, words::{self, When, when}};
+use super::{Frame, check_form, go, standing::{self, Standing}, words::{self, Ends, Voice, When, when}};
 use crate::{
     domain::{command::{Answer, Command}, request::RequestStatus},
     store::read::{Page, RequestFilter},
@@ -17,9 +17,12 @@ struct Held {
     title: String,
     systems: Vec<String>,
     since: When,
-    ends: When,
+    ends: Ends,
+    told: String,
     rule: String,
     soon: bool,
+    /// Held without asking: neither renewed nor given back.
+    stays: bool,
     again: String,
     standing: Option<Standing>,
 }
@@ -65,9 +68,11 @@ pub async fn page(state: Data<AppState>, caller: Known) -> Result<HttpResponse, 
             title: words::group(snapshot, g.group.as_str()),
             systems: g.entitlements.iter().map(ToString::to_string).collect(),
             since: when(g.starts_at, now),
-            ends: when(g.ends_at, now),
+            told: words::capital(&words::ends(snapshot, g, now, Voice::You).lasts),
+            ends: words::ends(snapshot, g, now, Voice::You),
             rule: g.rule.clone(),
             soon: g.ends_at.seconds_since(now) < 3 * 86_400,
+            stays: g.is_standing_birthright(),
             again: g.duration.in_words(),
             standing: standing::of(snapshot, g, now),
         })

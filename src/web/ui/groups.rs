@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web::{Data, Path, Query}};
 use askama::Template;
 use serde::Deserialize;
 
-use super::{Frame, findings::{self, Findings}, home::{GroupCard, card, cards}, page, standing::{self, Standing}, words::{self, When, when}};
+use super::{Frame, findings::{self, Findings}, home::{GroupCard, card, cards}, page, standing::{self, Standing}, words::{self, Ends, Voice, When, when}};
 use crate::{
     auth::visibility::{may_see_members, owns},
     store::read::{AuditFilter, GrantFilter, Page},
@@ -66,7 +66,7 @@ struct RuleView {
 struct Member {
     id: String,
     name: String,
-    ends: When,
+    ends: Ends,
     standing: Option<Standing>,
 }
 
@@ -125,7 +125,7 @@ pub async fn group(state: Data<AppState>, caller: Known, id: Path<String>) -> Re
     let members = if may_see_members(&caller, &group.id) {
         let filter = GrantFilter { groups: Some([group.id.clone()].into()), live: true, ..GrantFilter::default() };
         let found = state.reader.grants(filter, Page { before: None, limit: 200 }).await?.items;
-        Some(found.iter().map(|g| Member { id: g.person.to_string(), name: words::name(snapshot, &g.person), ends: when(g.ends_at, now), standing: standing::of(snapshot, g, now) }).collect())
+        Some(found.iter().map(|g| Member { id: g.person.to_string(), name: words::name(snapshot, &g.person), ends: words::ends(snapshot, g, now, Voice::They), standing: standing::of(snapshot, g, now) }).collect())
     } else {
         None
     };

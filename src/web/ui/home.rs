@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web::{Data, Query}};
 use askama::Template;
 use serde::Deserialize;
 
-use super::{Frame, standing::{self, Answered, News}, waiting, words::{self, When, when}};
+use super::{Frame, standing::{self, Answered, News}, waiting, words::{self, Ends, Voice, when}};
 use crate::{
     auth::Caller,
     domain::group::{Group, JustificationNeed},
@@ -25,7 +25,9 @@ pub struct GroupCard {
     pub hint: String,
     /// One press is enough: instant, and no reason needed.
     pub one_press: bool,
-    pub held: Option<When>,
+    pub held: Option<Ends>,
+    /// Held without asking: neither renewed nor given back.
+    pub stays: bool,
     pub grant: String,
 }
 
@@ -40,7 +42,7 @@ pub struct Found {
 pub struct Held {
     pub group: String,
     pub title: String,
-    pub ends: When,
+    pub ends: Ends,
 }
 
 #[derive(Template)]
@@ -93,7 +95,8 @@ pub fn card(caller: &Caller, group: &Group, preview: Option<&Preview>, held: Opt
         kind: outcome.kind,
         told: outcome.told,
         hint: outcome.hint,
-        held: held.map(|g| when(g.ends_at, now)),
+        held: held.map(|g| words::ends(&caller.snapshot, g, now, Voice::You)),
+        stays: held.is_some_and(crate::domain::grant::Grant::is_standing_birthright),
         grant: held.map(|g| g.id.to_string()).unwrap_or_default(),
     }
 }
@@ -165,7 +168,7 @@ pub async fn page(state: Data<AppState>, caller: Known, query: Query<SearchQuery
     let (mut groups, others) = find(&state, &caller, &query.q).await?;
     let now = state.ledger.now();
     let mine = state.reader.live_grants_of(caller.id().clone()).await?;
-    let held = mine.iter().map(|g| Held { group: g.group.to_string(), title: words::group(&caller.snapshot, g.group.as_str()), ends: when(g.ends_at, now) }).collect();
+    let held = mine.iter().map(|g| Held { group: g.group.to_string(), title: words::group(&caller.snapshot, g.group.as_str()), ends: words::ends(&caller.snapshot, g, now, Voice::You) }).collect();
     let team_holds = team_holds(&state, &caller).await?;
     if query.q.trim().is_empty() {
         // Nothing asked yet: what colleagues of the team hold is the likeliest wish.

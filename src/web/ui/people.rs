@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web::{Data, Path}};
 use askama::Template;
 
-use super::{Frame, page, standing::{self, Standing}, words::{self, When, when}};
+use super::{Frame, page, standing::{self, Standing}, words::{self, Ends, Voice}};
 use crate::{
     auth::visibility::{may_see_holdings, owns},
     domain::{group::Who, id::TeamId},
@@ -32,7 +32,7 @@ struct Held {
     id: String,
     group: String,
     title: String,
-    ends: When,
+    ends: Ends,
     rule: String,
     may_end: bool,
     standing: Option<Standing>,
@@ -68,9 +68,9 @@ pub async fn person(state: Data<AppState>, caller: Known, id: Path<String>) -> R
             id: g.id.to_string(),
             group: g.group.to_string(),
             title: words::group(snapshot, g.group.as_str()),
-            ends: when(g.ends_at, now),
+            ends: words::ends(snapshot, g, now, if person.id == *caller.id() { Voice::You } else { Voice::They }),
             rule: g.rule.clone(),
-            may_end: caller.admin || owns(&caller, &g.group) || person.id == *caller.id(),
+            may_end: caller.admin || owns(&caller, &g.group) || (person.id == *caller.id() && !g.is_standing_birthright()),
             standing: standing::of(snapshot, g, now),
         })
         .collect();

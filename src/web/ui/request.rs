@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{Frame, check_form, findings::{Findings, findings}, go, page, signin::Token, words::{self, When, when}};
 use crate::{
-    domain::{command::{Answer, Command}, decision::Effect, duration::Duration, group::JustificationNeed, id::PersonId, request::RequestStatus},
+    domain::{command::{Answer, Command}, decision::Effect, duration::Duration, group::{JustificationNeed, Then}, id::PersonId, request::RequestStatus},
     ledger::Preview,
     web::{AppState, Known, api::{execute, parse, requests::{recorded_decision, unexpected, visible}}, limits, problem::Problem},
 };
@@ -116,8 +116,12 @@ async fn form_page(state: &AppState, caller: &Known, group: &str, query: &FormQu
         Err(problem) if problem.status == 409 && problem.request.is_some() => return Ok(go(&format!("/requests/{}", problem.request.unwrap_or_default()))),
         other => other?,
     };
+    // Held without asking: its page says why, and there is nothing to ask.
+    if matches!(preview.refusal, Some(crate::domain::refusal::Refusal::HeldByBirthright { .. })) && person == *caller.id() {
+        return Ok(go(&format!("/groups/{}", group.id)));
+    }
     let now = state.ledger.now();
-    let longest = group.rules.iter().map(|r| r.max).max().unwrap_or(Duration::MAX);
+    let longest = group.rules.iter().filter(|r| r.then != Then::Always).map(|r| r.max).max().unwrap_or(Duration::MAX);
     let offered = preview.decision.max.unwrap_or(longest);
     let lengths: Vec<(String, String, bool)> = words::lengths(offered).into_iter().map(|d| (d.to_string(), d.in_words(), d == preview.duration)).collect();
     let other = if lengths.iter().any(|l| l.2) { String::new() } else { preview.duration.to_string() };
@@ -280,7 +284,7 @@ pub async fn show(state: Data<AppState>, caller: Known, id: Path<String>) -> Res
         can_vote: asked.contains(caller.id()),
         live: request.status == RequestStatus::Pending || deliveries.iter().any(|d| d.kind != "yes"),
         deliveries,
-        ends: grant.as_ref().map(|g| when(g.ends_at, now)),
+        ends: grant.as_ref().and_then(|g| g.until()).map(|end| when(end, now)),
         can_withdraw: request.status == RequestStatus::Pending && (mine || request.filed_by == *caller.id()),
         revision: request.policy_revision.short().to_owned(),
     })

@@ -46,8 +46,13 @@ pub fn of(snapshot: &Snapshot, grant: &Grant, now: Time) -> Option<Standing> {
     };
     Some(Standing {
         kind: if standing.fate == Fate::Ending { "no" } else { "wait" },
-        word: if standing.fate == Fate::Ending { "Ends" } else { "Owner decides, ends" },
-        ends: when(grant.ends_at, now),
+        // What is held without asking has no end while its owner decides.
+        word: match (standing.fate, grant.until()) {
+            (Fate::Ending, _) => "Ends",
+            (Fate::Flagged, Some(_)) => "Owner decides, ends",
+            (Fate::Flagged, None) => "Owner decides, listed",
+        },
+        ends: when(grant.until().unwrap_or(standing.since), now),
         why: format!("{}.", words::capital(&told(&standing.cause, snapshot))),
         next,
         ask: standing.fate == Fate::Ending && !matches!(standing.cause, Cause::GroupGone | Cause::Conflict { .. }),

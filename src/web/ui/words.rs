@@ -5,12 +5,15 @@ use crate::{
         decision::{Decision, Effect},
         delivery::{Delivery, DeliveryAction, DeliveryState},
         duration::Duration,
+        grant::Grant,
         group::{Group, OnChange, Rule, Stage, Then, Who},
         id::PersonId,
         time::Time,
     },
-    ledger::{Preview, Snapshot},
+    ledger::{Preview, Snapshot, decide::birthright::because},
 };
+
+pub use crate::ledger::decide::birthright::Voice;
 
 /// A time with its exact instant.
 #[derive(Debug, Clone)]
@@ -25,6 +28,23 @@ pub struct When {
     pub clock: String,
     /// "Tuesday, 24 November 2026".
     pub day: String,
+}
+
+/// When a grant ends, or how long it goes on.
+#[derive(Debug, Clone)]
+pub struct Ends {
+    /// Its end; none for what is held without asking.
+    pub at: Option<When>,
+    /// "as long as you are in team Engineering", for that.
+    pub lasts: String,
+}
+
+/// The end of a grant, told to its holder or to somebody else.
+pub fn ends(snapshot: &Snapshot, grant: &Grant, now: Time, voice: Voice) -> Ends {
+    match grant.until() {
+        Some(end) => Ends { at: Some(when(end, now)), lasts: String::new() },
+        None => Ends { at: None, lasts: because(snapshot, grant, voice) },
+    }
 }
 
 /// A time as seen from `now`.
@@ -213,6 +233,7 @@ pub fn event_kind(kind: &str) -> (&'static str, &'static str) {
         "request.withdrawn" => ("Withdrawn", "tag"),
         "request.expired" => ("Unanswered", "tag"),
         "approval.given" => ("Approved", "yes"),
+        "approval.voided" => ("Vote void", "tag"),
         "grant.extended" => ("Extended", "yes"),
         "grant.revoked" => ("Taken away", "no"),
         "grant.expired" => ("Ended", "tag"),
@@ -224,6 +245,7 @@ pub fn event_kind(kind: &str) -> (&'static str, &'static str) {
         "endings.confirmed" => ("Endings confirmed", "no"),
         "endings.withdrawn" => ("Endings withdrawn", "tag"),
         "grant.adopted" => ("Adopted", "tag"),
+        "grant.birthright" => ("Comes with", "yes"),
         "block.lifted" => ("Unblocked", "tag"),
         "delivery.queued" => ("Changed", "wait"),
         "delivery.done" => ("Delivered", "tag"),

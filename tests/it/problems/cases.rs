@@ -190,6 +190,7 @@ fn names() -> Vec<Case> {
     let asks = |code, who: &str| a(code, &rule(&format!("who = [\"{who}\"]\nthen = \"grant\"\nfor = \"7d\"\n")));
     let allow = |code: &str| format!("{RULE}{EXAMPLE}[[allow]]\ncode = \"{code}\"\nreason = \"it is right here\"\n");
     let emergency = |code, max: &str| a(code, &format!("{RULE}{EXAMPLE}[break_glass]\nwho = [\"team:ops\"]\nfor = \"{max}\"\nreview_by = [\"team:owners\"]\n"));
+    let comes = |below: &str| format!("[[rule]]\nname = \"comes with it\"\nwho = [\"team:ops\"]\nthen = \"always\"\n{below}");
     let was = |title: &str, id: &str| group(title, &format!("formerly = [\"{id}\"]\n{RULE}{EXAMPLE}"));
     vec![
         asks("BP070", "group:aa"),
@@ -201,11 +202,14 @@ fn names() -> Vec<Case> {
         a("BP076", &format!("[[entitlement]]\nconnector = \"warehose\"\nname = \"analyst_ro\"\n{RULE}{EXAMPLE}")),
         a("BP077", &allow("BP064")),
         a("BP078", &allow("BP004")),
-        sound("BP079").and("groups/b.toml", &was("Brokers", "a")),
+        sound("BP079").and("groups/b.toml", &was("Brokers", "a").replace("[\"a\"]", "[\"a\", \"b\"]")),
         set("BP080").and("groups/b.toml", &was("Brokers", "a")).and("groups/c.toml", &was("Clerks", "a")),
         a("BP081", &rule("who = [\"everyone\"]\nthen = \"approve\"\nfor = \"7d\"\n[[rule.stage]]\nfrom = [\"owner\", \"manager\"]\nescalate = [\"owner\"]\n")),
         emergency("BP082", "4h"),
         emergency("BP083", "3d"),
+        a("BP090", &format!("{}{RULE}{EXAMPLE}", comes(""))),
+        a("BP091", &format!("{}{RULE}{EXAMPLE}", comes("for = \"30d\"\n"))),
+        a("BP092", &format!("on_change = \"flag\"\n{}{RULE}{EXAMPLE}", comes(""))),
         sound("BP180").and("proofs.toml", "[[claim]]\nname = \"c\"\nnever = 'true'\n[[claim]]\nname = \"c\"\nnever = 'false'\n"),
         sound("BP181").and("proofs.toml", ""),
         sound("BP190").and("tests/t.toml", &format!("{CASE}{CASE}")),
