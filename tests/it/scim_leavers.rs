@@ -46,3 +46,77 @@ fn a_client_that_deletes_everyone_is_stopped_until_an_admin_confirms() {
         fed.end();
     });
 }
+
+#[test]
+fn several_sources_make_one_person_in_the_order_that_settings_give() {
+    let settings = [("DIRECTORY__PRECEDENCE_OF", "{ manager = [\"files\"], status = [\"scim\"] }")];
+    on_both_fed(&settings, |mut fed| async move {
+        // Known from files, with team-11 and a manager; the program joins them by their id.
+        let joined = fed
+            .create(json!({ "userName": "p00031", "displayName": "Ida from SCIM", "title": "Pilot", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": { "manager": { "value": "p00001" } } }))
+            .await;
+        assert_eq!(joined, "p00031");
+        let stored = fed.stored("p00031");
+        assert_eq!(
+            (stored["name"].as_str(), stored["title"].as_str(), stored["location"].as_str(), stored["team"].as_str(), stored["manager"].as_str()),
+            (Some("Ida from SCIM"), Some("Pilot"), Some("Oslo"), Some("team-11"), Some("p00003"))
+        );
+        let shown = fed.person("p00031").await;
+        let source = |field: &str| shown["sources"].as_array().unwrap().iter().find(|s| s["field"] == field).cloned().unwrap_or_default();
+        assert_eq!((source("manager")["source"].as_str(), source("manager")["told_at"].as_str()), (Some("files"), None));
+        assert_eq!(source("title")["source"], "scim:okta");
+        assert!(source("title")["told_at"].as_str().is_some() && source("title")["seen_at"].as_str().is_some(), "{shown}");
+        assert_eq!(fed.person("p00030").await["sources"], json!([]), "files alone say nothing");
+        // Teams of the program take the place of those of files as soon as it has any.
+        fed.must(201, "POST", "/Groups", json!({ "displayName": "Team 12", "members": [{ "value": "p00031" }] })).await;
+        assert_eq!(fed.stored("p00031")["teams"], json!(["team-12"]), "a team that files know, under its id");
+        assert_eq!(fed.stored("p00031")["team"], Value::Null);
+        // What files say of somebody else is not the program's to see or to change.
+        fed.must(404, "GET", "/Users/p00030", Value::Null).await;
+        fed.must(404, "DELETE", "/Groups/team-11", Value::Null).await;
+        // Files change what is theirs, and lose nobody whom only the program knows.
+        let only = fed.create(json!({ "userName": "only@x.example", "externalId": "only" })).await;
+        let people = std::fs::read_to_string(fed.people()).unwrap();
+        let changed = people.replace("manager = \"p00003\"\n\n[[person]]\nid = \"p00032\"", "manager = \"p00002\"\n\n[[person]]\nid = \"p00032\"");
+        assert_ne!(changed, people);
+        std::fs::write(fed.people(), changed).unwrap();
+        let folder = fed.people().parent().unwrap().display().to_string();
+        fed.service.must(&["directory", "import", "--people", &folder]);
+        assert_eq!((fed.stored("p00031")["manager"].as_str(), fed.status(&only).as_str()), (Some("p00002"), "active"));
+        // Files drop somebody whom the program still has, and the program somebody whom files still have: it decides.
+        let without = people.split("[[person]]").filter(|p| !p.contains("\"p00031\"\nname")).collect::<Vec<_>>().join("[[person]]");
+        std::fs::write(fed.people(), without).unwrap();
+        fed.service.must(&["directory", "import", "--people", &folder]);
+        assert_eq!(fed.status("p00031"), "active");
+        std::fs::write(fed.people(), people).unwrap();
+        fed.service.must(&["directory", "import", "--people", &folder]);
+        fed.must(204, "DELETE", "/Users/p00031", Value::Null).await;
+        assert_eq!(fed.status("p00031"), "left");
+        fed.service.must(&["directory", "import", "--people", &folder]);
+        assert_eq!(fed.status("p00031"), "left", "files bring nobody back whom the program let go");
+        fed.end();
+    });
+}
+
+#[test]
+fn what_was_said_too_long_ago_is_not_used_to_grant() {
+    on_both_fed(&[("DIRECTORY__MAX_AGE", "{ \"scim:okta\" = \"2s\" }")], |mut fed| async move {
+        fed.create(json!({ "userName": "p00032", "displayName": "Per" })).await;
+        let token = fed.service.tokens(&["p00032".to_owned(), "p00033".to_owned()], "read,request");
+        let granted = fed.ask(&token[0], "instant-0000").await;
+        assert_eq!(granted["status"], "granted", "{granted}");
+        tokio::time::sleep(std::time::Duration::from_millis(2600)).await;
+        let denied = fed.ask(&token[0], "instant-0001").await;
+        assert_eq!(denied["status"], "denied", "{denied}");
+        let reasons = denied["decision"]["reasons"].as_array().unwrap();
+        let reason = reasons.iter().find(|r| r["kind"] == "stale_facts").unwrap_or_else(|| panic!("{denied}"));
+        assert!(reason["text"].as_str().unwrap().contains("scim:okta"), "{reason}");
+        // Others are not touched by it, and nothing that is held ends.
+        assert_eq!(fed.ask(&token[1], "instant-0001").await["status"], "granted");
+        assert_eq!(fed.database.count("SELECT CAST(count(*) AS TEXT) AS line FROM grants WHERE status = 'active'"), 2);
+        // Any call with the program's token is a sign of life.
+        fed.must(200, "GET", "/Users?count=1", Value::Null).await;
+        assert_eq!(fed.ask(&token[0], "instant-0001").await["status"], "granted");
+        fed.end();
+    });
+}
