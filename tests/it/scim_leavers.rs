@@ -1,8 +1,21 @@
 //! Leavers over SCIM: one is out at once, a company is not; several sources of one person.
 
+use bandpass::{
+    directory::{merge::Precedence, tell::Telling},
+    domain::{
+        actor::Actor,
+        person::Person,
+        record::{PersonRecord, SourceName},
+        request::RequestStatus::{Denied, Granted},
+    },
+    ledger::Snapshot,
+};
 use serde_json::{Value, json};
 
-use crate::scim::on_both_fed;
+use crate::{
+    house::{House, on_both},
+    scim::on_both_fed,
+};
 
 #[test]
 fn a_client_that_deletes_everyone_is_stopped_until_an_admin_confirms() {
@@ -100,23 +113,42 @@ fn several_sources_make_one_person_in_the_order_that_settings_give() {
 
 #[test]
 fn what_was_said_too_long_ago_is_not_used_to_grant() {
-    on_both_fed(&[("DIRECTORY__MAX_AGE", "{ \"scim:okta\" = \"2s\" }")], |mut fed| async move {
-        fed.create(json!({ "userName": "p00032", "displayName": "Per" })).await;
-        let token = fed.service.tokens(&["p00032".to_owned(), "p00033".to_owned()], "read,request");
-        let granted = fed.ask(&token[0], "instant-0000").await;
-        assert_eq!(granted["status"], "granted", "{granted}");
-        tokio::time::sleep(std::time::Duration::from_millis(2600)).await;
-        let denied = fed.ask(&token[0], "instant-0001").await;
-        assert_eq!(denied["status"], "denied", "{denied}");
-        let reasons = denied["decision"]["reasons"].as_array().unwrap();
-        let reason = reasons.iter().find(|r| r["kind"] == "stale_facts").unwrap_or_else(|| panic!("{denied}"));
-        assert!(reason["text"].as_str().unwrap().contains("scim:okta"), "{reason}");
-        // Others are not touched by it, and nothing that is held ends.
-        assert_eq!(fed.ask(&token[1], "instant-0001").await["status"], "granted");
-        assert_eq!(fed.database.count("SELECT CAST(count(*) AS TEXT) AS line FROM grants WHERE status = 'active'"), 2);
-        // Any call with the program's token is a sign of life.
-        fed.must(200, "GET", "/Users?count=1", Value::Null).await;
-        assert_eq!(fed.ask(&token[0], "instant-0001").await["status"], "granted");
-        fed.end();
+    on_both("too old", |mut house: House| async move {
+        house.settings.directory.max_age.insert("scim".to_owned(), "10m".parse().unwrap());
+        let house = house.restart().await;
+        let source = SourceName::stored("scim:okta");
+        let feed = Actor::system("scim");
+        let says = async |title: &str| {
+            let work = |snapshot: &Snapshot| {
+                let precedence = Precedence::default();
+                let ann = snapshot.directory.person("ann").unwrap();
+                let person = Person { title: Some(title.to_owned()), ..Person::clone(ann) };
+                let mut telling = Telling::new(&snapshot.directory, &precedence);
+                telling.person(PersonRecord { source: source.clone(), person, gone: false, given: None, created_at: None, told_at: None, undated: false });
+                Ok::<_, ()>((telling.effect(), ()))
+            };
+            house.core.ledger.feed(feed.clone(), &source, house.settings.directory.leave_bound(), work).await.unwrap();
+        };
+        says("Pilot").await;
+        // Never heard from, as far as anybody recorded.
+        assert_eq!(house.ask_for("ann", "instant", "8h").await.unwrap().0.status, Denied);
+        let every = house.settings.directory.seen_every(&source);
+        house.core.ledger.source_seen(feed.clone(), &source, every).await.unwrap();
+        assert_eq!(house.ask_for("ann", "instant", "8h").await.unwrap().0.status, Granted);
+        let (pending, _) = house.ask_for("ann", "asked", "7d").await.unwrap();
+        if house.has_own_clock() {
+            house.pass(601);
+            let (denied, _) = house.ask_for("ann", "also", "8h").await.unwrap();
+            assert_eq!(denied.status, Denied);
+            let told = house.database.lines(&format!("SELECT text AS line FROM audit_private WHERE seq = {}", denied.filed_seq)).concat();
+            assert!(told.contains("stale_facts") && told.contains("scim:okta"), "{told}");
+            assert_eq!(house.approve("olga", &pending).await.unwrap(), Denied, "nor at the last vote");
+            // Those of whom other sources speak are not touched, and nothing that is held ends.
+            assert_eq!(house.ask_for("max", "also", "8h").await.unwrap().0.status, Granted);
+            assert_eq!(house.core.reader.live_grants_of("ann".parse().unwrap()).await.unwrap().len(), 1);
+            house.core.ledger.source_seen(feed.clone(), &source, every).await.unwrap();
+            assert_eq!(house.ask_for("ann", "also", "8h").await.unwrap().0.status, Granted);
+        }
+        house.leave().await;
     });
 }
