@@ -31,7 +31,8 @@
 //! | [`connector`] | target systems, and nothing else | domain |
 //! | [`jobs`] | reconcilers: end what is over, deliver, follow the policy source | ledger, connector, store (reads), policy, [`folder`], [`git`], [`child`] |
 //! | [`auth`] | who calls; what each route needs; who sees what | domain, store (reads), ledger |
-//! | [`web`] | every route on one page, the API, the pages; actix stays in here | auth, ledger, store (reads), audit, directory, settings |
+//! | [`web`] | every route on one page, the API, the pages; actix stays in here | auth, ledger, store (reads), audit, directory, settings, doctor |
+//! | [`doctor`] | looks at the whole set-up, says what cures it; a list of checks | what a start uses |
 //! | [`startup`], [`cli`], [`admin`], `sample` | put it together | all |
 //!
 //! `tests/it/architecture.rs` holds this table, the homes of Cedar, diesel, actix and the clock, and the length of files.
@@ -105,6 +106,10 @@
 //! - On PostgreSQL a batch's projected rows go through one function, `ledger_project`, in the statement that appends: a
 //!   statement a row was a round trip a row. On SQLite the write-ahead log is copied into the file by a thread of its own
 //!   (`store::wal`), since a commit that copies it makes everybody wait.
+//! - `policy` waits for another program in one place, [`policy::prove`]'s `symbolic`: Cedar's symbolic compiler speaks with an SMT
+//!   solver. It is behind a feature of that name, so that the usual build has neither.
+//! - [`ledger::departed`] reads what a group said of its owners from the last policy set that had it, instead of a column: it is asked
+//!   for a few times a year.
 //!
 //! # What is left out on purpose, or not yet
 //!
@@ -122,6 +127,7 @@ pub mod cli;
 pub mod clock;
 pub mod connector;
 pub mod directory;
+pub mod doctor;
 pub mod domain;
 pub mod folder;
 pub mod git;

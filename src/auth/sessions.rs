@@ -35,24 +35,30 @@ pub fn csrf(secret: &str) -> String {
     secret_hash(&format!("csrf\0{secret}"))
 }
 
-/// When something last came from sessions: at once here, and about once a minute in the database, where other replicas and
+/// When something last came from sessions, or with tokens: at once here, and about once a minute in the database, where other replicas and
 /// restarts find it.
-#[derive(Default)]
-pub struct LastSeen(Mutex<HashMap<SessionId, (Time, Time)>>);
+pub struct LastSeen<K = SessionId>(Mutex<HashMap<K, (Time, Time)>>);
 
-impl LastSeen {
-    fn of(&self, session: SessionId) -> Option<Time> {
+impl<K> Default for LastSeen<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Copy + Eq + std::hash::Hash> LastSeen<K> {
+    fn of(&self, session: K) -> Option<Time> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&session).map(|(at, _)| *at)
     }
 
-    fn note(&self, session: SessionId, now: Time) {
+    /// Notes that something came now.
+    pub fn note(&self, session: K, now: Time) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = seen.entry(session).or_insert((now, Time::from_micros(0)));
         entry.0 = entry.0.max(now);
     }
 
     /// What is to be written now; forgets what has not been seen for an hour.
-    pub fn due(&self, now: Time) -> Vec<(SessionId, Time)> {
+    pub fn due(&self, now: Time) -> Vec<(K, Time)> {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.retain(|_, (at, _)| now.seconds_since(*at) < 3600);
         let mut due = Vec::new();

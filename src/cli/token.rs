@@ -8,7 +8,7 @@ use super::{Context, Done, Outcome, connection::Connection};
 use crate::{
     auth::session::{fresh_secret, secret_hash},
     domain::{command::{Answer, Command}, duration::Duration, id::{PersonId, ServiceName, TokenId}, token::Scope},
-    store::{db::Location, read::Reader},
+    store::{db::Location, read::Reader, read_tokens::{TokenFilter, UsedToken}},
 };
 
 /// Access tokens of people and of services.
@@ -53,6 +53,9 @@ pub enum TokenCommand {
         token: TokenId,
     },
 }
+
+/// Tokens read at a time.
+const PAGE: u16 = 500;
 
 pub async fn run(context: &Context, command: TokenCommand) -> Outcome {
     match command {
@@ -110,18 +113,31 @@ pub async fn run(context: &Context, command: TokenCommand) -> Outcome {
         }
         TokenCommand::List { person } => {
             let reader = Reader::new(Location::parse(context.settings.database.url.reveal())?, 1);
-            let tokens = reader.tokens(person).await.map_err(|e| e.to_string())?;
+            let mut tokens = Vec::new();
+            let mut before = None;
+            loop {
+                let filter = TokenFilter { person: person.clone(), before, ..TokenFilter::default() };
+                let page = reader.used_tokens(filter, PAGE).await.map_err(|e| e.to_string())?;
+                before = page.last().map(|last| last.token.id);
+                let full = page.len() == usize::from(PAGE);
+                tokens.extend(page);
+                if !full {
+                    break;
+                }
+            }
+            tokens.reverse();
             let shown: Vec<_> = tokens
                 .iter()
-                .map(|t| serde_json::json!({ "id": t.id, "person": t.person, "service": t.service, "scopes": t.scopes, "label": t.label, "created_at": t.created_at, "expires_at": t.expires_at, "revoked_at": t.revoked_at }))
+                .map(|UsedToken { token: t, used_at }| serde_json::json!({ "id": t.id, "person": t.person, "service": t.service, "scopes": t.scopes, "label": t.label, "created_at": t.created_at, "expires_at": t.expires_at, "revoked_at": t.revoked_at, "last_used_at": used_at }))
                 .collect();
             context.print(&shown, || {
                 let mut text: Vec<String> = tokens
                     .iter()
-                    .map(|t| {
+                    .map(|UsedToken { token: t, used_at }| {
+                        let used = used_at.map_or_else(|| "never used".to_owned(), |at| format!("last used {at}"));
                         let scopes: Vec<&str> = t.scopes.iter().map(|s| s.as_str()).collect();
                         let state = t.revoked_at.map_or_else(|| format!("until {}", t.expires_at), |r| format!("revoked {r}"));
-                        format!("{}  {:<24} {:<24} {state}  {}", t.id, t.service.as_ref().map_or_else(|| t.person.to_string(), |s| format!("{s} ({})", t.person)), scopes.join(","), t.label)
+                        format!("{}  {:<24} {:<24} {state}, {used}  {}", t.id, t.service.as_ref().map_or_else(|| t.person.to_string(), |s| format!("{s} ({})", t.person)), scopes.join(","), t.label)
                     })
                     .collect();
                 text.push(format!("{} tokens", tokens.len()));

@@ -101,6 +101,7 @@ pub async fn run(location: Location, ledger: Ledger, reader: Reader, share: f64,
     let mut right: Option<SoleRight> = None;
     while !*stop.borrow() {
         right = keep_right(&location, right).await;
+        reviewer.ledger.stats().decides_again.store(right.is_some(), Ordering::Relaxed);
         if right.is_none() {
             reviewer.forget();
             let _ = tokio::time::timeout(Duration::from_secs(1), stop.changed()).await;

@@ -17,7 +17,7 @@ use crate::{
         actor::Actor,
         command::{Command, Envelope},
         commit::Commit,
-        id::{CommandId, ConnectorName, PolicyRevision, SessionId},
+        id::{CommandId, ConnectorName, PolicyRevision, SessionId, TokenId},
         problem::Problem,
         time::Time,
     },
@@ -65,6 +65,12 @@ pub struct LedgerStats {
     pub review_ms: AtomicU64,
     /// Endings that wait for a person.
     pub endings_waiting: AtomicU64,
+    /// Whether this replica delivers, alone among all.
+    pub delivers: AtomicBool,
+    /// Whether this replica decides grants again, alone among all.
+    pub decides_again: AtomicBool,
+    /// Whether this replica follows a policy folder, alone among all.
+    pub follows_folder: AtomicBool,
     /// Whether the ledger has stopped deciding because it cannot compile the policy in force.
     pub stopped: AtomicBool,
 }
@@ -93,6 +99,8 @@ impl Shared {
 /// One thing for the ledger's thread to do.
 pub(super) enum Work {
     Command { envelope: Box<Envelope>, compiled: Option<Arc<PolicySet>>, reply: oneshot::Sender<Result<Reply, LedgerError>> },
+    /// Kept beside the log: when something last came with tokens.
+    Used(Vec<(TokenId, Time)>),
     /// Kept beside the log: when something last came from sessions.
     Seen(Vec<(SessionId, Time)>),
     Stop(oneshot::Sender<()>),
@@ -242,6 +250,13 @@ impl Ledger {
     /// Whether the ledger decides.
     pub fn is_deciding(&self) -> bool {
         !self.shared.stats.stopped.load(Ordering::Relaxed) && !self.queue.is_closed()
+    }
+
+    /// Keeps when something last came with tokens: see [`Ledger::note_seen`].
+    pub fn note_used(&self, used: Vec<(TokenId, Time)>) {
+        if self.queue.try_send(Work::Used(used)).is_err() {
+            tracing::warn!("when tokens were last used could not be kept: the queue is full");
+        }
     }
 
     /// Keeps when something last came from sessions. It is no event, for it changes nothing but when they count as idle; it goes

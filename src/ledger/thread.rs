@@ -137,6 +137,11 @@ impl Thread {
                         let _ = done.send(());
                         return;
                     }
+                    Work::Used(used) => {
+                        if let Err(error) = self.batcher.writer.note_used(&used) {
+                            tracing::warn!(%error, "when tokens were last used could not be kept");
+                        }
+                    }
                     Work::Seen(seen) => {
                         if let Err(error) = self.batcher.writer.note_seen(&seen) {
                             tracing::warn!(%error, "when sessions were last seen could not be kept");

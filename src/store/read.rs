@@ -435,25 +435,6 @@ impl Reader {
         Ok(valid(row.into_iter().collect())?.pop())
     }
 
-    /// Tokens of a person, or of all, oldest first.
-    ///
-    /// # Errors
-    /// As every read.
-    pub async fn tokens(&self, person: Option<PersonId>) -> Result<Vec<Token>, StoreError> {
-        let rows: Vec<TokenRow> = self
-            .ask(move |db| {
-                on!(db, c => {
-                    let mut query = tokens::table.select(TokenRow::as_select()).order(tokens::created_at).into_boxed();
-                    if let Some(person) = &person {
-                        query = query.filter(tokens::person.eq(person.as_str().to_owned()));
-                    }
-                    query.load(c)
-                })
-            })
-            .await?;
-        valid(rows)
-    }
-
     /// One token.
     ///
     /// # Errors

@@ -19,6 +19,12 @@ use crate::domain::{
 /// How many rows a search for text looks through before it answers with what it has and where to go on.
 const TEXT_WINDOW: i64 = 20_000;
 
+/// Kinds of events that tell a person's life here.
+const LIFE: &[&str] = &[
+    "person.added", "person.changed", "person.left", "request.granted", "grant.adopted", "grant.birthright", "grant.extended", "grant.revoked",
+    "grant.expired", "grant.ending", "grant.flagged", "grant.kept", "grant.moved", "block.lifted", "token.created", "token.revoked",
+];
+
 type Joined = (AuditLogRow, Option<AuditPrivateRow>);
 
 /// The first event at or after an instant. Times never go back along the log, so a binary search over the primary key
@@ -228,6 +234,28 @@ impl Reader {
             found.next = rest;
         }
         Ok(found)
+    }
+
+    /// What happened to a person, newest first, before an event: how they came and went, what they held, their tokens.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn timeline(&self, person: PersonId, before: Option<i64>, limit: u16) -> Result<Vec<AuditRow>, StoreError> {
+        let rows: Vec<Joined> = self
+            .ask(move |db| {
+                let kind = kind_beside_another(db);
+                let seqs: Vec<i64> = on!(db, c => audit_log::table
+                    .select(audit_log::seq)
+                    .filter(audit_log::person.eq(person.as_str()))
+                    .filter(audit_log::seq.lt(before.unwrap_or(i64::MAX)))
+                    .filter(kind.clone().eq_any(LIFE.to_vec()))
+                    .order(audit_log::seq.desc())
+                    .limit(i64::from(limit))
+                    .load(c))?;
+                on!(db, c => rows_of_the_log!().filter(audit_log::seq.eq_any(seqs)).order(audit_log::seq.desc()).load(c))
+            })
+            .await?;
+        Ok(rows.into_iter().map(read).collect())
     }
 
     /// One event.

@@ -248,6 +248,12 @@ diesel::table! {
     }
 }
 diesel::table! {
+    token_used (token) {
+        token -> Text,
+        used_at -> BigInt,
+    }
+}
+diesel::table! {
     session_seen (session) {
         session -> Text,
         seen_at -> BigInt,
@@ -285,6 +291,7 @@ diesel::allow_tables_to_appear_in_same_query!(grants, requests);
 diesel::allow_tables_to_appear_in_same_query!(deliveries, grants);
 diesel::allow_tables_to_appear_in_same_query!(approvals, requests);
 diesel::allow_tables_to_appear_in_same_query!(sessions, session_seen);
+diesel::allow_tables_to_appear_in_same_query!(tokens, token_used);
 
 /// A condition spelled as the partial indexes spell it. Bound as a parameter, neither database could use those indexes; as
 /// diesel's `sql` literal, no statement with it would be prepared once and kept.

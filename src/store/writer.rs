@@ -12,11 +12,11 @@ use super::{
     project,
     read::StoreError,
     row::{AuditLogRow, AuditPrivateRow, IdempotencyRow},
-    schema::{LiveSession, head, idempotency, policy_blobs, policy_sets, session_seen, sessions},
+    schema::{LiveSession, head, idempotency, policy_blobs, policy_sets, session_seen, sessions, token_used},
     wal::WalCopier,
 };
 use crate::domain::{
-    id::{PolicyRevision, SessionId},
+    id::{PolicyRevision, SessionId, TokenId},
     time::Time,
 };
 
@@ -257,6 +257,24 @@ impl Writer {
     pub fn command_of(&mut self, seq: i64) -> Result<Option<String>, StoreError> {
         use super::schema::audit_log;
         on!(&mut self.db, c => audit_log::table.find(seq).select(audit_log::command).first::<String>(c).optional()).map_err(store_error)
+    }
+
+    /// Keeps when something last came with tokens.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn note_used(&mut self, used: &[(TokenId, Time)]) -> Result<(), StoreError> {
+        for (token, at) in used {
+            let id = token.to_string();
+            on!(&mut self.db, c => diesel::insert_into(token_used::table)
+                .values((token_used::token.eq(&id), token_used::used_at.eq(at.micros())))
+                .on_conflict(token_used::token)
+                .do_update()
+                .set(token_used::used_at.eq(at.micros()))
+                .execute(c))
+            .map_err(store_error)?;
+        }
+        Ok(())
     }
 
     /// Notes when something last came from sessions, never an earlier time than is known; and forgets that of ended ones.

@@ -227,6 +227,7 @@ async fn by_token(state: &AppState, secret: &str, decided_by_ledger: bool) -> Re
     let Some(token) = token else { return Err(Problem::unknown_caller("this token is not known, has expired or was revoked")) };
     let person = snapshot.directory.person(token.person.as_str()).filter(|p| p.is_active()).cloned();
     let Some(person) = person else { return Err(Problem::unknown_caller("the token's owner has left")) };
+    state.last_used.note(token.id, now);
     Ok(Caller::new(person, Credential::Token(token), String::new(), snapshot, &state.reader).await?)
 }
 

@@ -11,6 +11,8 @@ pub mod problem;
 mod refusals;
 pub mod routes;
 pub mod scim;
+pub mod system;
+mod timeline;
 pub mod ui;
 
 use std::{future::{Ready, ready}, sync::Arc};
@@ -21,6 +23,7 @@ use crate::{
     audit::checkpoint::Signer,
     auth::{Caller, known_tokens::KnownTokens, oidc::Issuers, session::{self, SessionKey}, sessions::{LastSeen, cookie_name}},
     clock::Clock,
+    domain::time::Time,
     ledger::Ledger,
     settings::{Settings, SigninMode},
     store::read::Reader,
@@ -35,6 +38,12 @@ pub struct AppState {
     pub reader: Reader,
     /// Configuration.
     pub settings: Settings,
+    /// The clock.
+    pub clock: Clock,
+    /// When this process began to serve.
+    pub started: Time,
+    /// What the doctor found last.
+    pub checkups: system::Checkups,
     /// Signs sessions and cursors.
     pub sessions: SessionKey,
     /// Signs checkpoints.
@@ -47,6 +56,8 @@ pub struct AppState {
     pub tokens: KnownTokens,
     /// Who vouches for people.
     pub issuers: Issuers,
+    /// When something last came with tokens.
+    pub last_used: LastSeen<crate::domain::id::TokenId>,
     /// When something last came from sessions.
     pub last_seen: LastSeen,
     own_origins: Vec<String>,
@@ -119,6 +130,10 @@ async fn keep_last_seen(state: web::Data<AppState>) {
         if !due.is_empty() {
             state.ledger.note_seen(due);
         }
+        let used = state.last_used.due(state.ledger.now());
+        if !used.is_empty() {
+            state.ledger.note_used(used);
+        }
     }
 }
 
@@ -131,7 +146,7 @@ pub fn serve(
     reader: &Reader,
     settings: &Settings,
     signer: Arc<Signer>,
-    _clock: Clock,
+    clock: Clock,
 ) -> Result<(dev::Server, std::net::SocketAddr), String> {
     let sessions = SessionKey::open(&settings.run.folder.join("session.key"))?;
     let issuers = Issuers::new(settings, sessions.for_sealing().as_bytes())?;
@@ -148,12 +163,16 @@ pub fn serve(
         ledger: ledger.clone(),
         reader: reader.clone(),
         settings: settings.clone(),
+        started: clock(),
+        clock,
+        checkups: system::Checkups::default(),
         sessions,
         signer,
         metrics: metrics::Metrics::new().map_err(|e| e.to_string())?,
         refusals: refusals::Refusals::default(),
         tokens: KnownTokens::default(),
         issuers,
+        last_used: LastSeen::default(),
         last_seen: LastSeen::default(),
         own_origins,
     });

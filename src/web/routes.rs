@@ -53,6 +53,7 @@ pub const ROUTES: &[Route] = &[
     get("/api/v1/people", READ),
     get("/api/v1/people/{id}", READ),
     get("/api/v1/people/{id}/grants", READ),
+    get("/api/v1/people/{id}/timeline", READ),
     get("/api/v1/teams/{id}", READ),
     get("/api/v1/requests", READ),
     post("/api/v1/requests", REQUEST),
@@ -64,10 +65,13 @@ pub const ROUTES: &[Route] = &[
     get("/api/v1/grants", READ),
     post("/api/v1/grants/{id}/revoke", REQUEST),
     post("/api/v1/grants/{id}/renew", REQUEST),
+    get("/api/v1/tokens", READ),
+    post("/api/v1/tokens/{id}/revoke", REQUEST),
     get("/api/v1/audit", Access::Auditor),
     get("/api/v1/audit/checkpoint", Access::Auditor),
     get("/api/v1/audit/events/{seq}", Access::Auditor),
     get("/api/v1/policy", READ),
+    get("/api/v1/system", Access::Admin),
     // A forge has no token of ours: the handler checks its signature.
     post("/api/v1/policy/webhook", Public),
     post("/api/v1/policy/endings/{seq}/confirm", ADMIN),
@@ -104,6 +108,9 @@ pub const ROUTES: &[Route] = &[
     get("/sessions", Browser),
     post("/sessions/end-others", Browser),
     post("/sessions/{id}/end", Browser),
+    get("/tokens", Browser),
+    post("/tokens", Browser),
+    post("/tokens/{id}/revoke", Browser),
     get("/", Browser),
     get("/search", Browser),
     get("/groups", Browser),
@@ -126,6 +133,7 @@ pub const ROUTES: &[Route] = &[
     get("/audit/{seq}", Access::Auditor),
     get("/policy", Browser),
     get("/policy/what-if", AuditorOrAdmin),
+    get("/system", Access::Admin),
     post("/policy/endings/{seq}/confirm", Browser),
     post("/policy/confirm-removals", Browser),
     get("/docs", Browser),
@@ -165,6 +173,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/api/v1/people").read(api::people::list))
         .service(r("/api/v1/people/{id}").read(api::people::show))
         .service(r("/api/v1/people/{id}/grants").read(api::people::grants))
+        .service(r("/api/v1/people/{id}/timeline").read(api::people::life))
         .service(r("/api/v1/teams/{id}").read(api::people::team))
         .service(r("/api/v1/requests").read(api::requests::list).write(api::requests::submit))
         .service(r("/api/v1/requests/preview").write(api::requests::preview))
@@ -175,10 +184,13 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/api/v1/grants").read(api::grants::list))
         .service(r("/api/v1/grants/{id}/revoke").write(api::grants::revoke))
         .service(r("/api/v1/grants/{id}/renew").write(api::grants::renew))
+        .service(r("/api/v1/tokens").read(api::tokens::list))
+        .service(r("/api/v1/tokens/{id}/revoke").write(api::tokens::revoke))
         .service(r("/api/v1/audit").read(api::audit::list))
         .service(r("/api/v1/audit/checkpoint").read(api::audit::checkpoint))
         .service(r("/api/v1/audit/events/{seq}").read(api::audit::show))
         .service(r("/api/v1/policy").read(api::service::policy))
+        .service(r("/api/v1/system").read(api::system::system))
         .service(r("/api/v1/policy/webhook").app_data(web::PayloadConfig::new(api::webhook::MOST_BYTES)).write(api::webhook::ring))
         .service(r("/api/v1/policy/endings/{seq}/confirm").write(api::endings::confirm))
         .configure(scim_routes)
@@ -191,6 +203,8 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/sessions").read(ui::sessions::page))
         .service(r("/sessions/end-others").write(ui::sessions::end_others))
         .service(r("/sessions/{id}/end").write(ui::sessions::end_one))
+        .service(r("/tokens").read(ui::tokens::page).write(ui::tokens::create))
+        .service(r("/tokens/{id}/revoke").write(ui::tokens::revoke))
         .service(r("/").read(ui::home::page))
         .service(r("/search").read(ui::home::search))
         .service(r("/groups").read(ui::groups::catalogue))
@@ -212,6 +226,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/audit/{seq}").read(ui::audit::show))
         .service(r("/policy").read(ui::policy::page))
         .service(r("/policy/what-if").read(ui::policy::what_if))
+        .service(r("/system").read(ui::system::show))
         .service(r("/policy/endings/{seq}/confirm").write(ui::endings::confirm))
         .service(r("/policy/confirm-removals").write(ui::removals::confirm))
         .service(r("/docs").read(ui::docs::page));

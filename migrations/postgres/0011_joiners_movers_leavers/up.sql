@@ -9,3 +9,7 @@ CREATE INDEX requests_pending_filer ON requests (filed_by) WHERE status = 'pendi
 -- Membership by a rule that gives it without asking.
 ALTER TABLE grants DROP CONSTRAINT grants_provenance_check;
 ALTER TABLE grants ADD CONSTRAINT grants_provenance_check CHECK (provenance IN ('request', 'adopted', 'birthright'));
+
+-- Not a projection: when something last came with a token, written at most once a minute and not at all by the log. Being used
+-- is no change; an event a call would bury those that are.
+CREATE TABLE token_used (token TEXT COLLATE "C" PRIMARY KEY, used_at BIGINT NOT NULL);

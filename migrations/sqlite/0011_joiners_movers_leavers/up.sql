@@ -41,3 +41,7 @@ CREATE INDEX grants_due ON grants (ends_at) WHERE status = 'active';
 CREATE INDEX grants_not_standing ON grants (group_id) WHERE standing IS NOT NULL AND status = 'active';
 CREATE TRIGGER grants_terminal BEFORE UPDATE ON grants WHEN OLD.status <> 'active'
 BEGIN SELECT RAISE(ABORT, 'an ended grant never changes'); END;
+
+-- Not a projection: when something last came with a token, written at most once a minute and not at all by the log. Being used
+-- is no change; an event a call would bury those that are.
+CREATE TABLE token_used (token TEXT PRIMARY KEY, used_at INTEGER NOT NULL) STRICT;

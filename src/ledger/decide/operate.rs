@@ -33,6 +33,10 @@ pub(super) fn create_token(
     mut recorder: Recorder<'_>,
     ids: &mut dyn IdSource,
 ) -> Result<Decided, Refusal> {
+    // A stolen token must not make itself successors.
+    if matches!(actor, Actor::Person { token, bearer, service, .. } if token.is_some() || bearer.is_some() || service.is_some()) {
+        return Err(Refusal::NotAllowed { reason: "a token cannot make another: sign in with a browser, or use `bandpass token create` on the service's machine".to_owned() });
+    }
     let own = actor.person_id() == Some(wish.person);
     if !own && !world.is_admin(actor) {
         return Err(Refusal::NotAllowed { reason: "only the person, or an admin, can make a token for them".to_owned() });

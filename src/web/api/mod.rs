@@ -9,6 +9,8 @@ pub mod people;
 pub mod requests;
 pub mod service;
 pub mod shapes;
+pub mod system;
+pub mod tokens;
 pub mod webhook;
 
 use actix_web::web::Data;

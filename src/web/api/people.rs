@@ -1,14 +1,15 @@
 //! People and teams.
 
 use actix_web::web::{Data, Json, Path, Query};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{cursor, page, parse, shapes::{FactSourceShape, GrantShape, List, PersonDetailShape, PersonShape, TeamShape}};
 use crate::{
     auth::visibility::{may_see_holdings, owns},
     domain::{id::GroupId, time::Time},
     store::read::GrantFilter,
-    web::{AppState, Known, problem::Problem},
+    web::{AppState, Known, problem::Problem, timeline},
 };
 
 /// Which people.
@@ -44,6 +45,71 @@ pub async fn show(state: Data<AppState>, caller: Known, id: Path<String>) -> Res
         seen_at: directory.seen(&record.source).map(|at| at.to_string()),
     });
     Ok(Json(PersonDetailShape { person: PersonShape::from(&**person), sources: told.collect() }))
+}
+
+/// One thing that happened to a person.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TimelineShape {
+    /// The event's number.
+    pub seq: i64,
+    /// When.
+    pub at: String,
+    /// The event's kind.
+    pub kind: String,
+    /// By whom: `person:…`, `operator:…` or `system:…`.
+    pub actor: String,
+    /// What, for people to read.
+    pub told: String,
+    /// Why, or by what.
+    pub why: Option<String>,
+    /// The group that it is about.
+    pub group: Option<String>,
+    /// The grant that it is about.
+    pub grant: Option<String>,
+    /// Fields that changed.
+    pub fields: Vec<String>,
+    /// The source of the directory that said so.
+    pub source: Option<String>,
+}
+
+/// Where to go on.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct TimelineQuery {
+    /// 1 to 200, default 50.
+    limit: Option<u16>,
+    /// Cursor of the page before.
+    cursor: Option<String>,
+}
+
+/// What happened to a person, newest first: joined, changed, left, came back; what they held and why; tokens. For themselves,
+/// their managers and auditors.
+#[utoipa::path(get, path = "/api/v1/people/{id}/timeline", tag = "people", params(("id" = String, Path), TimelineQuery), responses((status = 200, body = List<TimelineShape>), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
+pub async fn life(state: Data<AppState>, caller: Known, id: Path<String>, query: Query<TimelineQuery>) -> Result<Json<List<TimelineShape>>, Problem> {
+    let person = caller.snapshot.directory.person(&id).ok_or_else(|| Problem::not_found("person"))?.id.clone();
+    if !may_see_holdings(&caller, &person) {
+        state.refusals.note(&caller, "GET timeline", "not_allowed", person.as_str());
+        return Err(Problem::not_allowed("what happened to a person is seen by themselves, their managers and auditors"));
+    }
+    let page = page(&state, query.limit, query.cursor.as_deref())?;
+    let rows = state.reader.timeline(person, page.before, page.limit).await?;
+    let next = rows.last().filter(|_| rows.len() == usize::from(page.limit)).map(|last| last.seq);
+    let told = |row: &crate::store::read::AuditRow| {
+        let e = timeline::entry(&caller.snapshot, row)?;
+        Some(TimelineShape {
+            seq: row.seq,
+            at: row.at.to_string(),
+            kind: row.kind.clone(),
+            actor: row.actor.clone(),
+            told: e.told,
+            why: Some(e.why).filter(|w| !w.is_empty()),
+            group: e.group,
+            grant: row.index.grant.map(|g| g.to_string()),
+            fields: e.fields,
+            source: e.source,
+        })
+    };
+    Ok(Json(List { items: rows.iter().filter_map(told).collect(), next: cursor(&state, next) }))
 }
 
 /// When.

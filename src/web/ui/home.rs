@@ -4,12 +4,12 @@ use actix_web::{HttpResponse, web::{Data, Query}};
 use askama::Template;
 use serde::Deserialize;
 
-use super::{Frame, standing::{self, Answered, News}, waiting, words::{self, Ends, Voice, when}};
+use super::{Frame, standing::{self, Answered, News}, waiting, words::{self, Ends, Voice, When, when}};
 use crate::{
     auth::Caller,
     domain::group::{Group, JustificationNeed},
     ledger::Preview,
-    store::read::GrantFilter,
+    store::{read::GrantFilter, read_tokens::TokenFilter},
     web::{AppState, Known, problem::Problem},
 };
 
@@ -56,6 +56,7 @@ struct HomePage {
     team_holds: Vec<(String, String, usize)>,
     oldest: String,
     news: Vec<News>,
+    tokens: Vec<(String, When)>,
     answered: Vec<Answered>,
 }
 
@@ -179,7 +180,26 @@ pub async fn page(state: Data<AppState>, caller: Known, query: Query<SearchQuery
     let oldest = waiting(&state, &caller).await?.first().map(|r| when(r.submitted_at, now).told).unwrap_or_default();
     let frame = Frame::new(&state, &caller, "What do you need?", "home").await?;
     let (news, answered) = (standing::news(&state, &caller, &mine).await?, standing::answered(&state, &caller).await?);
-    super::page(&HomePage { frame, q: query.q.clone(), groups, others, held, team_holds, oldest, news, answered })
+    super::page(&HomePage { frame, q: query.q.clone(), groups, others, held, team_holds, oldest, news, tokens: new_tokens(&state, &caller).await?, answered })
+}
+
+/// How long home tells of a new token, in days.
+const TOLD_OF_TOKENS: u32 = 7;
+
+/// Tokens that were made in the caller's name lately and open something: whoever did not make one must hear of it (semantics.md,
+/// 32).
+async fn new_tokens(state: &AppState, caller: &Caller) -> Result<Vec<(String, When)>, Problem> {
+    let now = state.ledger.now();
+    let since = crate::domain::duration::Duration::days(TOLD_OF_TOKENS).map_or(now, |d| now.minus(d));
+    let filter = TokenFilter { person: Some(caller.id().clone()), live_at: Some(now), ..TokenFilter::default() };
+    let found = state.reader.used_tokens(filter, 20).await?;
+    let told = |t: &crate::domain::token::Token| {
+        let scopes = t.scopes.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(", ");
+        let whose = t.service.as_ref().map_or_else(|| "in your name".to_owned(), |s| format!("for the service {s}, which you answer for"));
+        let label = if t.label.is_empty() { String::new() } else { format!(", “{}”", t.label) };
+        format!("A token was made {whose}{label}: {scopes}")
+    };
+    Ok(found.iter().filter(|u| u.token.created_at >= since).take(5).map(|u| (told(&u.token), when(u.token.created_at, now))).collect())
 }
 
 /// Groups that colleagues of the caller's team hold, most held first: id, title, how many.

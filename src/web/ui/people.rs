@@ -1,14 +1,15 @@
 //! People, teams, and the organisation as a tree.
 
-use actix_web::{HttpResponse, web::{Data, Path}};
+use actix_web::{HttpResponse, web::{Data, Path, Query}};
 use askama::Template;
+use serde::Deserialize;
 
 use super::{Frame, page, standing::{self, Standing}, words::{self, Ends, Voice, When, when}};
 use crate::{
     auth::visibility::{may_see_holdings, owns},
     domain::{group::Who, id::{PersonId, TeamId}, record::SourceName, time::Time},
     ledger::Snapshot,
-    web::{AppState, Known, problem::Problem},
+    web::{AppState, Known, problem::Problem, timeline},
 };
 
 /// A link with a name.
@@ -38,9 +39,30 @@ struct Held {
     standing: Option<Standing>,
 }
 
+/// One thing that happened to a person.
+struct Happened {
+    word: &'static str,
+    chip: &'static str,
+    told: String,
+    why: String,
+    group: String,
+    at: When,
+}
+
+/// Where the timeline goes on.
+#[derive(Deserialize)]
+pub struct PersonQuery {
+    before: Option<i64>,
+}
+
+/// Events on a page.
+const LIFE: u16 = 25;
+
 #[derive(Template)]
 #[template(path = "person.html", config = "src/web/ui/askama.toml")]
 struct PersonPage {
+    life: Option<Vec<Happened>>,
+    older: String,
     frame: Frame,
     name: String,
     id: String,
@@ -83,7 +105,7 @@ fn origins(state: &AppState, caller: &Known, id: &PersonId, now: Time) -> Vec<Or
 }
 
 /// One person.
-pub async fn person(state: Data<AppState>, caller: Known, id: Path<String>) -> Result<HttpResponse, Problem> {
+pub async fn person(state: Data<AppState>, caller: Known, id: Path<String>, query: Query<PersonQuery>) -> Result<HttpResponse, Problem> {
     let snapshot = &caller.snapshot;
     let person = snapshot.directory.person(&id).ok_or_else(|| Problem::not_found("person"))?.clone();
     let now = state.ledger.now();
@@ -106,6 +128,18 @@ pub async fn person(state: Data<AppState>, caller: Known, id: Path<String>) -> R
     let waiting = if all { state.reader.held_removals(Some(person.id.clone()), 100).await? } else { Vec::new() };
     let waiting = waiting.iter().map(|d| d.entitlement.to_string()).collect();
     let held = (all || !seen.is_empty()).then_some(seen);
+    let (mut life, mut older) = (None, String::new());
+    if all {
+        let rows = state.reader.timeline(person.id.clone(), query.before, LIFE).await?;
+        if let Some(last) = rows.last().filter(|_| rows.len() == usize::from(LIFE)) {
+            older = format!("/people/{}?before={}#life", person.id, last.seq);
+        }
+        let told = |row: &crate::store::read::AuditRow| {
+            let e = timeline::entry(snapshot, row)?;
+            Some(Happened { word: e.word, chip: e.chip, told: e.told, why: e.why, group: e.group.unwrap_or_default(), at: when(row.at, now) })
+        };
+        life = Some(rows.iter().filter_map(told).collect());
+    }
     let mut facts = vec![("E-mail", person.email.clone().unwrap_or_default()), ("Employment", person.employment.clone().unwrap_or_default()), ("Location", person.location.clone().unwrap_or_default())];
     facts.retain(|(_, v)| !v.is_empty());
     let mut direct = person.teams.clone();
@@ -127,6 +161,8 @@ pub async fn person(state: Data<AppState>, caller: Known, id: Path<String>) -> R
         chain: snapshot.directory.manager_chain(&person.id).iter().filter_map(|m| person_link(snapshot, m.as_str())).collect(),
         teams: direct.iter().map(|t| team_link(snapshot, t)).collect(),
         reports: snapshot.directory.reports(&person.id).iter().filter_map(|r| person_link(snapshot, r.as_str())).collect(),
+        life,
+        older,
         held,
         waiting,
         owned,

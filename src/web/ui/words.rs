@@ -80,6 +80,11 @@ pub fn name(snapshot: &Snapshot, id: &PersonId) -> String {
     snapshot.directory.person(id.as_str()).map_or_else(|| id.to_string(), |p| p.name.clone())
 }
 
+/// A person's name by a text that may be an id.
+pub fn name_of(snapshot: &Snapshot, id: &str) -> String {
+    snapshot.directory.person(id).map_or_else(|| id.to_owned(), |p| p.name.clone())
+}
+
 /// A team's title.
 pub fn team(snapshot: &Snapshot, id: &str) -> String {
     snapshot.directory.team(id).map_or_else(|| id.to_owned(), |t| t.title.clone())
@@ -258,6 +263,11 @@ pub fn event_kind(kind: &str) -> (&'static str, &'static str) {
         "policy.loaded" => ("Policy", "tag"),
         "policy.load_failed" => ("Policy", "no"),
         "token.created" | "token.revoked" => ("Token", "tag"),
+        "identity.linked" => ("Known as", "tag"),
+        "identity.unlinked" => ("Forgotten", "wait"),
+        "session.started" => ("Signed in", "tag"),
+        "session.ended" => ("Signed out", "tag"),
+        "signin.refused" => ("Not let in", "no"),
         "freeze.set" => ("Freeze", "wait"),
         "refused" => ("Refused", "no"),
         _ => ("Event", "tag"),
