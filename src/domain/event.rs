@@ -335,6 +335,12 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         forgotten: Option<SourceName>,
     },
+    /// A source was heard from. Recorded now and then, not each time.
+    #[serde(rename = "source.seen")]
+    SourceSeen {
+        /// Which.
+        source: SourceName,
+    },
     /// A source would have more people leave than it may by itself: they stay until an admin confirms it.
     #[serde(rename = "leavers.held")]
     LeaversHeld {
@@ -515,6 +521,7 @@ impl Change {
             Self::TeamRemoved { .. } => "team.removed",
             Self::PersonRecorded { .. } => "person.recorded",
             Self::TeamRecorded { .. } => "team.recorded",
+            Self::SourceSeen { .. } => "source.seen",
             Self::LeaversHeld { .. } => "leavers.held",
             Self::LeaversConfirmed { .. } => "leavers.confirmed",
             Self::PolicyLoaded { .. } => "policy.loaded",
@@ -537,7 +544,7 @@ impl Change {
         "grant.extended", "grant.revoked", "grant.expired", "grant.ending", "grant.flagged", "grant.kept", "grant.moved", "grant.adopted", "grant.birthright", "block.lifted", "delivery.queued",
         "delivery.done", "delivery.failing", "person.added", "person.changed", "person.left", "team.changed",
         "team.removed", "endings.held", "endings.confirmed", "endings.withdrawn", "policy.loaded", "policy.load_failed", "token.created", "token.revoked", "freeze.set", "refused",
-        "removals.confirmed", "identity.linked", "identity.unlinked", "session.started", "session.ended", "signin.refused", "person.recorded", "team.recorded", "leavers.held", "leavers.confirmed",
+        "removals.confirmed", "identity.linked", "identity.unlinked", "session.started", "session.ended", "signin.refused", "person.recorded", "team.recorded", "leavers.held", "leavers.confirmed", "source.seen",
     ];
 
     /// How it came out.
