@@ -33,7 +33,7 @@ pub enum Held {
 impl Engine {
     /// Decides again. `approved` says whether the approvals given satisfy a rule that wants some; none when it does not know.
     pub fn still_holds(&self, inquiry: &Inquiry<'_>, approved: &mut dyn FnMut(&Rule) -> Option<bool>) -> Held {
-        self.held(inquiry, &mut |rule| {
+        self.held(inquiry, &|_| true, &mut |rule| {
             if inquiry.duration > rule.max {
                 return Some(false);
             }
@@ -46,11 +46,12 @@ impl Engine {
 
     /// Decides a birthright again: only a rule that gives membership without asking keeps it.
     pub fn still_a_birthright(&self, inquiry: &Inquiry<'_>) -> Held {
-        self.held(inquiry, &mut |rule| Some(rule.then == Then::Always))
+        self.held(inquiry, &|rule| rule.then == Then::Always, &mut |_| Some(true))
     }
 
-    /// Guardrails, then the rules whose `who` and `when` hold, until `gives` says that one gives it. None: it does not know.
-    fn held(&self, inquiry: &Inquiry<'_>, gives: &mut dyn FnMut(&Rule) -> Option<bool>) -> Held {
+    /// Guardrails, then the rules that count and whose `who` and `when` hold, until `gives` says that one gives it. None: it
+    /// does not know.
+    fn held(&self, inquiry: &Inquiry<'_>, counts: &dyn Fn(&Rule) -> bool, gives: &mut dyn FnMut(&Rule) -> Option<bool>) -> Held {
         let Some(group) = self.set.group(inquiry.group.as_str()) else { return Held::NoRule };
         let conditions = self.set.conditions.get(&group.id);
         let reads = !self.set.guardrails.is_empty() || group.rules.iter().any(|r| r.when.is_some());
@@ -73,7 +74,7 @@ impl Engine {
         }
         let mut unknown = false;
         for (index, rule) in group.rules.iter().enumerate() {
-            if !meant(&rule.who, inquiry) {
+            if !counts(rule) || !meant(&rule.who, inquiry) {
                 continue;
             }
             if rule.when.is_some() {

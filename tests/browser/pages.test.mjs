@@ -24,6 +24,12 @@ before(async () => {
   await page.waitForURL(/\/requests\//);
   deniedPath = new URL(page.url()).pathname;
   grantedPath = await fileRequest(page, "warehouse-analysts", "Backfill of the punctuality mart");
+  await page.goto("/tokens");
+  await page.getByLabel("What it is for").fill("Nightly report of the warehouse");
+  await page.getByRole("button", { name: "Make the token" }).click();
+  await page.getByRole("heading", { name: "Here it is, this once" }).waitFor();
+  assert.equal((await axe(page)).length, 0, "the page that shows the secret");
+  await screenshot(page, "tokens-made");
   await page.context().close();
 });
 after(async () => {

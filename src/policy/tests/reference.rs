@@ -170,6 +170,28 @@ fn naive(world: &World, ask: &Asking) -> (Effect, Option<usize>, Vec<usize>, Vec
     (answer.0, answer.1, forbidding, conflicting)
 }
 
+/// The index of the rule that gives a group without asking, when nothing forbids it. Guardrails hear of the time that it states.
+fn naive_birthright(world: &World, ask: &Asking) -> Option<usize> {
+    for (index, rule) in world.groups[ask.group].iter().enumerate().filter(|(_, r)| !r.approve) {
+        let stated = Asking { hours: rule.hours, justified: false, ..ask.clone() };
+        let meant = rule.who.iter().any(|word| match word {
+            1..=3 => ask.teams.contains(&(word - 1)),
+            4..=7 => ask.others().contains(&(word - 4)),
+            _ => true,
+        });
+        match meant.then(|| all_hold(&rule.when, &stated)) {
+            None | Some(Some(false)) => {}
+            Some(None) => return None,
+            Some(Some(true)) => {
+                let forbidden = world.guardrails.iter().any(|g| all_hold(g, &stated) != Some(false));
+                let conflicting = world.conflicts.iter().any(|(a, b)| (*a == ask.group && ask.others().contains(b)) || (*b == ask.group && ask.others().contains(a)));
+                return (!forbidden && !conflicting).then_some(index);
+            }
+        }
+    }
+    None
+}
+
 fn joined(tests: &[Test]) -> String {
     tests.iter().map(|t| t.written()).collect::<Vec<_>>().join(" && ")
 }
@@ -414,6 +436,31 @@ proptest! {
             let other = decide(&turned, ask, false);
             let forbids = |d: &Decision| d.guardrails.iter().map(|g| (g.id.clone(), g.failed)).collect::<BTreeSet<_>>();
             prop_assert_eq!((other.effect, &other.rule, forbids(&other)), (plain.effect, &plain.rule, forbids(&plain)));
+        }
+    }
+
+    #[test]
+    fn a_birthright_holds_iff_its_rule_does_and_nothing_forbids(world in world(), asks in proptest::collection::vec(asking(), 12)) {
+        // What was given for the asking comes without; rules that ask people have no part in it.
+        let mut files: PolicyFiles = files(&world, false).into_iter().map(|(path, text)| (path, text.replace("then = \"grant\"", "then = \"always\"").into_bytes())).collect();
+        files.insert("roles.toml".to_owned(), b"[admin]\nwho = [\"team:admins\"]\n".to_vec());
+        let set = compile_kept(&files, "UTC").set.unwrap();
+        for ask in &asks {
+            let expected = naive_birthright(&world, ask);
+            let (person, teams) = person(ask);
+            let subject = Subject { person: &person, teams: &teams };
+            let holds: BTreeSet<GroupId> = ask.others().iter().map(|g| GROUPS[*g].parse().unwrap()).collect();
+            let group: GroupId = GROUPS[ask.group].parse().unwrap();
+            let now = Time::from_micros(1_800_000_000_000_000);
+            let engine = Engine::new(Arc::clone(&set), [subject]);
+            let decision = engine.birthright(subject, &group, now, &holds);
+            prop_assert_eq!(decision.rule.clone(), expected.map(|r| format!("r{r}")), "{:?}", ask);
+            prop_assert_eq!(decision.effect == Effect::Grant, expected.is_some());
+            // What begins is kept: else it would end and begin without end.
+            if let Some(duration) = decision.max {
+                let inquiry = Inquiry { subject, group: &group, duration, has_justification: false, now, holds: &holds, break_glass: false };
+                prop_assert_eq!(engine.still_a_birthright(&inquiry), crate::policy::standing::Held::Holds, "{:?}", ask);
+            }
         }
     }
 

@@ -97,9 +97,9 @@ fn explained(snapshot: &Snapshot, explanation: &Explanation) -> Vec<FindingView>
 /// One rule with its conditions; those of a rule that was not needed are left out.
 pub fn rule(finding: &RuleFinding) -> FindingView {
     let mark = match finding.outcome {
-        RuleOutcome::Decides => "y",
+        RuleOutcome::Decides | RuleOutcome::Birthright => "y",
         RuleOutcome::Failed => "no",
-        RuleOutcome::Unreached | RuleOutcome::Birthright => "u",
+        RuleOutcome::Unreached => "u",
         RuleOutcome::Overruled | RuleOutcome::Passed | RuleOutcome::TooShort | RuleOutcome::Closed => "n",
     };
     let shown = finding.conditions.iter().filter(|_| finding.outcome != RuleOutcome::Unreached);
