@@ -24,12 +24,12 @@
 //! |---|---|---|
 //! | [`domain`] | nouns and pure rules: ids, people, groups, requests, grants, decisions, events, commands, refusals | nothing of ours |
 //! | [`policy`] | files → checked set → decision; the diff of two sets; proofs; Cedar stays in here | domain |
-//! | [`directory`] | people and teams: the snapshot in memory, importers, what an import would change | domain |
+//! | [`directory`] | people and teams: the snapshot in memory, importers, what sources say and the merge of it | domain |
 //! | [`store`] | connections, schema, all SQL for both databases; diesel stays in here | domain |
 //! | [`ledger`] | queue, batch, decide, project, tree head; previews with the same code | domain, policy, directory, store |
 //! | [`audit`] | verify, rebuild, replay, signed checkpoints | domain, policy, store, the pure parts of ledger |
 //! | [`connector`] | target systems, and nothing else | domain |
-//! | [`jobs`] | reconcilers: end what is over, deliver, follow the policy source | ledger, connector, store (reads), policy, [`folder`], [`git`], [`child`] |
+//! | [`jobs`] | reconcilers: end what is over, deliver, follow the policy source, ask catalogues | ledger, connector, store (reads), policy, directory, [`folder`], [`git`], [`child`], [`outgoing`] |
 //! | [`auth`] | who calls (sessions, tokens, JWTs), sign-in with issuers; what each route needs; who sees what | domain, store (reads), ledger, settings, [`outgoing`] |
 //! | [`web`] | every route on one page, the API, the pages; actix stays in here | auth, ledger, store (reads), audit, directory, settings, doctor |
 //! | [`doctor`] | looks at the whole set-up, says what cures it; a list of checks | what a start uses |
@@ -71,6 +71,20 @@
 //! remembers the old one, so that the job that ends grants on time ends this one as well; `grant.kept` gives it back;
 //! `grant.flagged` lists it; what a guardrail forbids, and what people hold who left, is `grant.revoked` at once. One change
 //! that would end many is `endings.held`, until another admin's `endings.confirmed`.
+//!
+//! # Where people come from
+//!
+//! Files and imports, programs over SCIM ([`web::scim`]) and Backstage catalogues ([`jobs::catalog`]) are sources. Where more than
+//! files speak of somebody, what each says is kept as a record ([`domain::record`]), and the person is the merge of them in the
+//! order that settings give ([`directory::merge`]); their page says whose word it is. What a source says is computed purely on
+//! the snapshot in force ([`directory::tell`]) and recorded by compare and set, tried again when somebody else was first
+//! ([`ledger::Ledger::feed`]). The leavers of one source are bounded: more than a share within a window wait for an admin. The
+//! source that comes first and ever knew a person decides whether they work here. What was not heard from for too long is not
+//! used to grant: when a source was heard from is an event now and then (`source.seen`), and an input of the decision.
+//!
+//! A change of one person costs one person: the snapshot shares with the one before what is the same ([`directory::sorted`]), the
+//! engine keeps changed people beside the others until they are many, and passes over all grants rest a little while a
+//! directory streams in.
 //!
 //! # What always holds
 //!
@@ -124,6 +138,8 @@
 //!
 //! # What is left out on purpose, or not yet
 //!
+//! - SCIM has no bulk operations, passwords or `/Me`, and stores no attribute that nothing here uses.
+//! - `policy check` on the command line knows the people of files alone; the service knows everybody when it loads.
 //! - No cache of decisions: a decision costs some 40 µs, a stale one costs more.
 //! - No groups or roles are taken from an issuer: it says who somebody is, the directory and `roles.toml` say the rest.
 //! - No ID token is kept here: the browser keeps its own, for the issuer's sign-out page. No refresh token is asked for.

@@ -5,7 +5,7 @@ use std::{collections::{BTreeMap, BTreeSet}, fmt, path::{Path, PathBuf}};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::{directory::merge::Precedence, ledger::LeaveBound, domain::{duration::Duration, id::{ConnectorName, PersonId}, record::SourceName}};
+use crate::{directory::merge::Precedence, ledger::LeaveBound, domain::{duration::Duration, id::{ConnectorName, PersonId, ServiceName}, record::SourceName}};
 
 pub mod issuer;
 
@@ -100,6 +100,26 @@ pub struct DirectorySettings {
     pub precedence_of: BTreeMap<String, Vec<String>>,
     pub scim_person_id: Vec<String>,
     pub max_age: BTreeMap<String, Duration>,
+    pub catalog: Vec<CatalogSettings>,
+}
+
+/// One `[[directory.catalog]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct CatalogSettings {
+    pub name: ServiceName,
+    pub url: String,
+    #[serde(default)]
+    pub token: Secret,
+    #[serde(default = "CatalogSettings::usual_seconds")]
+    pub poll_seconds: u64,
+}
+
+impl CatalogSettings {
+    fn usual_seconds() -> u64 {
+        300
+    }
 }
 
 impl DirectorySettings {
@@ -260,6 +280,11 @@ impl Settings {
         }
         if !(0.0..=1.0).contains(&self.directory.max_leave_share) {
             problems.push(format!("`directory.max_leave_share` is {}; expected a share from 0.0 to 1.0", self.directory.max_leave_share));
+        }
+        for catalog in &self.directory.catalog {
+            if let Err(error) = crate::outgoing::address(&catalog.url) {
+                problems.push(format!("`directory.catalog` `{}`: {error}", catalog.name));
+            }
         }
         if let Err(error) = self.directory.precedence() {
             problems.push(error);

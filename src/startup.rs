@@ -13,7 +13,7 @@ use crate::{
     domain::{actor::Actor, command::Command, problem::{Problem, Severity}, record::SourceName},
     folder,
     git::{self, Mirror, Remote},
-    jobs::{deliver, expire, reconsider, sessions, policy_source::{Canary, Load, Place, PolicySource}},
+    jobs::{catalog::CatalogFeed, deliver, expire, reconsider, sessions, policy_source::{Canary, Load, Place, PolicySource}},
     ledger::{Ledger, LedgerConfig, Limits},
     policy::render,
     settings::{Settings, SigninMode},
@@ -357,6 +357,14 @@ impl Application {
         tokio::spawn(deliver::run(core.location.clone(), core.ledger.clone(), core.reader.clone(), registry, stopped.clone()));
         tokio::spawn(reconsider::run(core.location.clone(), core.ledger.clone(), core.reader.clone(), settings.policy.confirm_share, stopped.clone()));
         tokio::spawn(sessions::run(core.ledger.clone(), core.reader.clone(), settings.signin.idle, stopped.clone()));
+        for catalog in &settings.directory.catalog {
+            let source = SourceName::catalog(catalog.name.as_str());
+            let seen_every = settings.directory.seen_every(&source);
+            let every = std::time::Duration::from_secs(catalog.poll_seconds.max(1));
+            let precedence = settings.directory.precedence().map_err(StartError)?;
+            let feed = CatalogFeed::new(source, &catalog.url, catalog.token.reveal(), every, precedence, settings.directory.leave_bound(), seen_every);
+            tokio::spawn(feed.run(core.ledger.clone(), stopped.clone()));
+        }
         tokio::spawn(policy.follow(core.ledger.clone(), stopped.clone()));
         admin::serve(&settings.run.folder, core.ledger.clone(), stopped)?;
         let (server, address) = crate::web::serve(&core.ledger, &core.reader, &settings, signer, clock).map_err(StartError)?;

@@ -16,7 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("connector", &["domain"]),
     // `folder` reads plain files and `policy` checks them: the policy source needs both.
     // `git` does the same for repositories, and `child` tries what was read in another process.
-    ("jobs", &["domain", "ledger", "connector", "store", "policy", "folder", "git", "child"]),
+    ("jobs", &["domain", "ledger", "connector", "store", "policy", "directory", "folder", "git", "child", "outgoing"]),
     ("auth", &["domain", "store", "ledger", "settings", "outgoing"]),
     // `doctor` looks at everything that a service needs, as a start would.
     ("doctor", &["domain", "directory", "policy", "store", "ledger", "audit", "connector", "auth", "settings", "startup", "outgoing", "folder", "git", "clock", "admin", "child"]),

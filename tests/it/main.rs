@@ -10,6 +10,7 @@ mod architecture;
 mod birthright;
 mod canary;
 mod doctor;
+mod catalog;
 mod effect;
 mod audit_filters;
 mod bad_input;

@@ -24,8 +24,6 @@ mod person;
 mod schema;
 pub mod search;
 mod select;
-#[cfg(test)]
-mod tests;
 pub mod users;
 
 use std::{collections::BTreeSet, sync::Arc};

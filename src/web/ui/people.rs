@@ -85,7 +85,7 @@ struct Origin {
     told: Option<When>,
 }
 
-/// What each source tells of a person: "manager, title from SCIM (okta), 2 minutes ago".
+/// What each source tells of a person: "SCIM (okta), 2 minutes ago: manager, title".
 fn origins(state: &AppState, caller: &Known, id: &PersonId, now: Time) -> Vec<Origin> {
     let precedence = state.settings.directory.precedence().unwrap_or_default();
     let records = caller.snapshot.directory.records().of_person(id.as_str());
@@ -98,8 +98,8 @@ fn origins(state: &AppState, caller: &Known, id: &PersonId, now: Time) -> Vec<Or
     }
     let called = |source: &SourceName| match source.as_str().split_once(':') {
         Some(("scim", name)) => format!("SCIM ({name})"),
-        Some((_, name)) => format!("catalogue ({name})"),
-        None => "files".to_owned(),
+        Some((_, name)) => format!("Catalogue ({name})"),
+        None => "Files".to_owned(),
     };
     found.into_iter().map(|(source, told, fields)| Origin { source: called(source), fields: fields.join(", "), told: told.map(|at| when(at, now)) }).collect()
 }
