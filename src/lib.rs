@@ -31,7 +31,8 @@
 //! | [`connector`] | target systems, and nothing else | domain |
 //! | [`jobs`] | reconcilers: end what is over, deliver, follow the policy source | ledger, connector, store (reads), policy, [`folder`], [`git`], [`child`] |
 //! | [`auth`] | who calls; what each route needs; who sees what | domain, store (reads), ledger |
-//! | [`web`] | every route on one page, the API, the pages; actix stays in here | auth, ledger, store (reads), audit, directory, settings |
+//! | [`web`] | every route on one page, the API, the pages; actix stays in here | auth, ledger, store (reads), audit, directory, settings, doctor |
+//! | [`doctor`] | looks at the whole set-up, says what cures it; a list of checks | what a start uses |
 //! | [`startup`], [`cli`], [`admin`], `sample` | put it together | all |
 //!
 //! `tests/it/architecture.rs` holds this table, the homes of Cedar, diesel, actix and the clock, and the length of files.
@@ -61,6 +62,21 @@
 //! remembers the old one, so that the job that ends grants on time ends this one as well; `grant.kept` gives it back;
 //! `grant.flagged` lists it; what a guardrail forbids, and what people hold who left, is `grant.revoked` at once. One change
 //! that would end many is `endings.held`, until another admin's `endings.confirmed`.
+//!
+//! # When people join, move, leave and come back
+//!
+//! - Who leaves is out with `person.left`: `ledger::decide::leaving` ends their grants with the removals, pending requests (also
+//!   those they filed for others), votes on requests that go on, sessions and tokens, also of services they answer for, by events
+//!   of the same command, so of the same transaction. Their removals are `urgent`: [`jobs::deliver`] begins nothing else while one
+//!   waits, older deliveries of the same person go with it, and none waits for an admin. The job above finds nothing left to do.
+//! - Who comes back begins anew: blocks of their earlier time are lifted, each with an event, and nothing else is left to lift. That
+//!   a directory's slip can lift a block so is the price; `block.lifted` and the timeline show it.
+//! - A vote counts while its voter may still vote at that stage: at the last vote every stage is looked at, and one that lacks a
+//!   vote by a move is asked again.
+//! - A rule with `then = "always"` ([`policy::birthright`]) is a grant of its own provenance, begun by `jobs::birthright` within the
+//!   same right and decided again by the ledger; its event `grant.birthright` is replayed like a request's. Its end is
+//!   [`domain::time::Time::OPEN`], a number for the index that ends things on time, which no page, answer or command shows.
+//! - A person's timeline ([`web`]) is read from the log alone.
 //!
 //! # What always holds
 //!
@@ -93,6 +109,8 @@
 //!   says so (`delivery.queued`).
 //! - `request.granted` holds request, grant and deliveries in one event. One row per granted request is what makes a request
 //!   cost one audit row, and the three can never disagree.
+//! - When something last came from a session or with a token is kept beside the log, at most once a minute each: being used changes
+//!   nothing, and an event a call would bury the events that do.
 //! - Answers to `Idempotency-Key` are kept beside the log, not in it: they are no decisions, and are forgotten after 24 h.
 //! - The hourly quota of requests is counted in the process of each replica: it bounds load, it is no rule of access.
 //! - `jobs` imports `policy`, `folder` and `git`, because following a source means reading and checking it. [`git`] reads a
@@ -105,6 +123,10 @@
 //! - On PostgreSQL a batch's projected rows go through one function, `ledger_project`, in the statement that appends: a
 //!   statement a row was a round trip a row. On SQLite the write-ahead log is copied into the file by a thread of its own
 //!   (`store::wal`), since a commit that copies it makes everybody wait.
+//! - `policy` waits for another program in one place, [`policy::prove`]'s `symbolic`: Cedar's symbolic compiler speaks with an SMT
+//!   solver. It is behind a feature of that name, so that the usual build has neither.
+//! - [`ledger::departed`] reads what a group said of its owners from the last policy set that had it, instead of a column: it is asked
+//!   for a few times a year.
 //!
 //! # What is left out on purpose, or not yet
 //!
@@ -122,6 +144,7 @@ pub mod cli;
 pub mod clock;
 pub mod connector;
 pub mod directory;
+pub mod doctor;
 pub mod domain;
 pub mod folder;
 pub mod git;

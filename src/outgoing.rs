@@ -27,6 +27,8 @@ pub struct Answer {
     pub status: u16,
     /// What it says that it is; empty when it says nothing.
     pub content_type: String,
+    /// When it was given, by the clock of whoever gave it.
+    pub date: Option<String>,
     /// Its body, at most a mebibyte.
     pub body: Vec<u8>,
 }
@@ -88,6 +90,14 @@ impl Outgoing {
         if value.is_object() { Ok(value) } else { Err(OutgoingError(format!("`{url}` answered JSON that is no object"))) }
     }
 
+    /// Gets whatever is at an address, whatever its status.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn look(&self, url: &str) -> Result<Answer, OutgoingError> {
+        read(url, self.0.get(address(url)?)).await
+    }
+
     /// Sends a request of the OpenID Connect library; the status is for the caller to judge, unless it is a redirect.
     ///
     /// # Errors
@@ -126,6 +136,7 @@ async fn read(url: &str, request: reqwest::RequestBuilder) -> Result<Answer, Out
         return Err(OutgoingError(format!("`{url}` answered with a redirect ({status}), and none is followed: give the address where it ends")));
     }
     let content_type = response.headers().get("content-type").and_then(|t| t.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
+    let date = response.headers().get("date").and_then(|d| d.to_str().ok()).map(str::to_owned);
     let mut body = Vec::new();
     while let Some(part) = response.chunk().await.map_err(failed)? {
         if body.len() + part.len() > MOST_BYTES {
@@ -133,7 +144,7 @@ async fn read(url: &str, request: reqwest::RequestBuilder) -> Result<Answer, Out
         }
         body.extend_from_slice(&part);
     }
-    Ok(Answer { status: status.as_u16(), content_type, body })
+    Ok(Answer { status: status.as_u16(), content_type, date, body })
 }
 
 /// What went wrong, by the innermost cause.

@@ -9,7 +9,7 @@ use crate::{
     audit::checkpoint::Signer,
     clock::Clock,
     connector::{ConnectorConfig, Registry},
-    directory::{backstage, plan::{self, ImportPlan, Source}, table},
+    directory::{Directory, backstage, plan::{self, ImportPlan, Source}, table},
     domain::{command::Command, problem::{Problem, Severity}, record::SourceName},
     folder,
     git::{self, Mirror, Remote},
@@ -69,6 +69,15 @@ fn take_lock(location: &Location) -> Result<Option<File>, StartError> {
     }
 }
 
+/// Makes a new database file for this user alone; one that is there stays as it is.
+fn make_private(path: &Path) -> Result<(), StartError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    match File::options().create_new(true).write(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(StartError(format!("cannot make `{}`: {error}", path.display()))),
+        _ => Ok(()),
+    }
+}
+
 impl Core {
     /// Opens the database (migrating a SQLite file), tries to tamper with the log, and starts the ledger. Blocks.
     ///
@@ -78,7 +87,8 @@ impl Core {
         let location = Location::parse(settings.database.url.reveal()).map_err(StartError)?;
         let lock = take_lock(&location)?;
         match &location {
-            Location::Sqlite(_) => {
+            Location::Sqlite(path) => {
+                make_private(path)?;
                 migrate::migrate(&location, None)?;
             }
             Location::Postgres(_) => {
@@ -136,6 +146,21 @@ pub fn read_people(path: &Path) -> Result<(Source, Vec<Problem>), String> {
     source.people.extend(catalogue.source.people);
     problems.extend(table::check(&path.display().to_string(), &source));
     Ok((source, problems))
+}
+
+/// The people of `directory.source`, as a first start would take them in; nobody when it is empty.
+///
+/// # Errors
+/// What is wrong with the files.
+pub fn people_of_files(settings: &Settings) -> Result<Directory, String> {
+    if settings.directory.source.is_empty() {
+        return Ok(Directory::default());
+    }
+    let (source, problems) = read_people(Path::new(&settings.directory.source))?;
+    if let Some(errors) = errors_of(&problems) {
+        return Err(errors);
+    }
+    Ok(plan::apply(&Directory::default(), &plan::plan(&Directory::default(), &source).changes, 1))
 }
 
 /// The errors of some problems as text, or nothing.
@@ -203,7 +228,10 @@ pub fn registry(settings: &Settings) -> Result<Registry, StartError> {
 }
 
 /// Limits of development sign-in that settings alone can break (semantics.md, 31).
-fn check_signin(settings: &Settings) -> Result<(), StartError> {
+///
+/// # Errors
+/// A sentence that says which.
+pub fn check_signin(settings: &Settings) -> Result<(), StartError> {
     if settings.signin.mode == SigninMode::Oidc {
         return Ok(());
     }
@@ -282,6 +310,7 @@ impl Application {
             Place::Folder(_) => Some(follow_alone(&core.location).await?),
             Place::Git(_) => None,
         };
+        core.ledger.stats().follows_folder.store(sole.is_some(), std::sync::atomic::Ordering::Relaxed);
         let far = matches!(place, Place::Git(_));
         let every = std::time::Duration::from_secs(settings.policy.poll_seconds.max(1));
         let mut policy = PolicySource::new(place, every, Canary::default());

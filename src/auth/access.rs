@@ -12,6 +12,8 @@ pub enum Access {
     SignedIn(Scope),
     /// An auditor; tokens need the scope `audit`.
     Auditor,
+    /// An admin; tokens need the scope `admin`.
+    Admin,
     /// An auditor or an admin; tokens need `audit` or `admin`.
     AuditorOrAdmin,
     /// A program that feeds the directory: a service token with the scope `scim`.
@@ -29,6 +31,8 @@ impl Access {
             Self::SignedIn(needed) => scope(needed),
             Self::Auditor if !caller.auditor => Some("this is for auditors (`roles.toml` says who they are)".to_owned()),
             Self::Auditor => scope(Scope::Audit),
+            Self::Admin if !caller.admin => Some("this is for admins (`roles.toml` says who they are)".to_owned()),
+            Self::Admin => scope(Scope::Admin),
             Self::AuditorOrAdmin if !(caller.auditor || caller.admin) => Some("this is for auditors and admins (`roles.toml` says who they are)".to_owned()),
             Self::AuditorOrAdmin => scope(Scope::Audit).and(scope(Scope::Admin)),
             Self::Scim if caller.token().is_none_or(|t| t.service.is_none()) => Some("this is for programs that feed the directory: send a service token with the scope `scim`".to_owned()),

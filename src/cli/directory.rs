@@ -10,10 +10,11 @@ use clap::Subcommand;
 use super::{Context, Done, Outcome, connection::{Connection, open_core}};
 use crate::{
     directory::{Directory, backstage, plan::{self, Source}},
-    domain::{command::Command, directory_change::DirectoryChange, record::SourceName},
+    domain::{command::Command, directory_change::DirectoryChange, event::Change, record::SourceName, time::Time},
     folder,
+    ledger::encode::decode_body,
     startup::{errors_of, read_people},
-    store::{db::Location, writer::Writer},
+    store::{db::Location, read::Reader, writer::Writer},
 };
 
 /// People and teams.
@@ -33,6 +34,17 @@ pub enum DirectoryCommand {
         /// Print only.
         #[arg(long)]
         dry_run: bool,
+    },
+    /// What was said lately of sources that would have more people leave than `directory.max_leave_share` allows.
+    Leavers,
+    /// Let a source have as many people leave as it says, for `directory.leave_window`.
+    ConfirmLeavers {
+        /// Which, like `scim:okta`.
+        #[arg(long)]
+        source: String,
+        /// Why that is right; it stands in the log.
+        #[arg(long)]
+        reason: String,
     },
     /// Show the directory, one person, or one team.
     Show {
@@ -99,6 +111,15 @@ pub async fn run(context: &Context, command: DirectoryCommand) -> Outcome {
             };
             import(context, &source, &from, confirm, dry_run).await
         }
+        DirectoryCommand::Leavers => leavers(context).await,
+        DirectoryCommand::ConfirmLeavers { source, reason } => {
+            let source = SourceName::parse(&source).ok_or_else(|| format!("`{source}` is no source; expected `scim:NAME` or `catalog:NAME`"))?;
+            let mut connection = Connection::open(&context.settings).await?;
+            let answer = connection.send(Command::ConfirmLeavers { source, reason }).await;
+            connection.close().await;
+            answer?.map_err(|refusal| refusal.to_string())?;
+            Ok(Done::Yes)
+        }
         DirectoryCommand::Show { person, team } => {
             let directory = current(context).await?;
             show(context, &directory, person.as_deref(), team.as_deref())
@@ -133,6 +154,28 @@ async fn import(context: &Context, source: &Source, from: &Path, confirm: bool, 
     let answer = connection.send(command).await;
     connection.close().await;
     answer?.map_err(|refusal| refusal.to_string())?;
+    Ok(Done::Yes)
+}
+
+/// Lists what the log says of leavers, the newest first.
+async fn leavers(context: &Context) -> Outcome {
+    let location = Location::parse(context.settings.database.url.reveal())?;
+    let bodies = Reader::new(location, 1).about_leavers(Time::from_micros(0)).await.map_err(|e| e.to_string())?;
+    let mut said = Vec::new();
+    for body in bodies.iter().take(50) {
+        let body = decode_body(body).map_err(|e| e.to_string())?;
+        let (source, text) = match &body.change {
+            Change::LeaversHeld { source, leaving, active } => (source, format!("held: {leaving} of {active} would have left")),
+            Change::LeaversConfirmed { source } => (source, format!("confirmed by {}", body.actor)),
+            _ => continue,
+        };
+        said.push((body.at, source.clone(), text));
+    }
+    let values: Vec<_> = said.iter().map(|(at, source, text)| serde_json::json!({ "at": at, "source": source, "said": text })).collect();
+    context.print(&values, || match said.is_empty() {
+        true => "no source was ever held back".to_owned(),
+        false => said.iter().map(|(at, source, text)| format!("{at}  {source}  {text}")).collect::<Vec<_>>().join("\n"),
+    });
     Ok(Done::Yes)
 }
 

@@ -8,6 +8,8 @@ mod audit;
 mod audit_replay;
 mod connection;
 mod directory;
+mod doctor;
+mod identity;
 mod policy;
 mod policy_diff;
 mod policy_explain;
@@ -72,9 +74,17 @@ enum Command {
     /// Personal access tokens.
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Who people are at the issuers that they sign in with.
+    #[command(subcommand)]
+    Identity(identity::IdentityCommand),
+    /// Sessions of browsers.
+    #[command(subcommand)]
+    Session(identity::SessionCommand),
     /// Read and prove the audit log.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Look at the whole set-up: what is wrong, and what cures it. Exit 1 on a fault.
+    Doctor,
     /// The database.
     #[command(subcommand)]
     Db(serve::DbCommand),
@@ -138,7 +148,11 @@ pub(crate) fn say(text: &impl std::fmt::Display) {
 /// Runs the program.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    let outcome = settings(&arguments).and_then(|settings| start(arguments, settings));
+    let outcome = match settings(&arguments) {
+        // A configuration that cannot be read is for the doctor to tell.
+        Err(error) if matches!(arguments.command, Some(Command::Doctor)) && meant(&arguments) => actix_web::rt::System::new().block_on(doctor::run(arguments.format, arguments.config.as_deref(), Err(error))),
+        settings => settings.and_then(|settings| start(arguments, settings)),
+    };
     match outcome {
         Ok(Done::Yes) => ExitCode::SUCCESS,
         Ok(Done::No) => ExitCode::from(1),
@@ -153,13 +167,17 @@ fn settings(arguments: &Arguments) -> Result<Settings, String> {
     Settings::load(arguments.config.as_deref(), std::env::vars()).map_err(|e| e.to_string())
 }
 
-fn start(arguments: Arguments, settings: Settings) -> Outcome {
-    let meant = match arguments.format {
+/// Whether the command has the format.
+fn meant(arguments: &Arguments) -> bool {
+    match arguments.format {
         Format::Text | Format::Json => true,
         Format::Markdown => matches!(arguments.command, Some(Command::Policy(policy::PolicyCommand::Diff(_)))),
         Format::Github | Format::Sarif => matches!(arguments.command, Some(Command::Policy(policy::PolicyCommand::Check { .. }))),
-    };
-    if !meant {
+    }
+}
+
+fn start(arguments: Arguments, settings: Settings) -> Outcome {
+    if !meant(&arguments) {
         return Err("`--format markdown` is for `policy diff`, github and sarif for `policy check`; other commands have text and json".to_owned());
     }
     let serving = matches!(arguments.command, None | Some(Command::Serve));
@@ -178,7 +196,10 @@ fn start(arguments: Arguments, settings: Settings) -> Outcome {
             Command::Approve(arguments) => access::vote(&context, arguments).await,
             Command::Grants(command) => access::grants(&context, command).await,
             Command::Token(command) => token::run(&context, command).await,
+            Command::Identity(command) => identity::identity(&context, command).await,
+            Command::Session(command) => identity::session(&context, command).await,
             Command::Audit(command) => audit::run(&context, command).await,
+            Command::Doctor => doctor::run(context.format, arguments.config.as_deref(), Ok(context.settings.clone())).await,
             Command::Db(command) => serve::db(&context, command).await,
             Command::Freeze { switch, reason } => access::freeze(&context, switch == Switch::On, reason).await,
         }

@@ -6,12 +6,12 @@ use clap::Subcommand;
 
 use super::{Context, Done, Format, Outcome};
 use crate::{
-    directory::{Directory, plan},
+    directory::Directory,
     domain::problem::{Problem, Severity},
     folder,
     ledger::snapshot::known,
     policy::{self, Checked, PolicyFiles, PolicySet, fixture, formats, render, scaffold},
-    startup::read_people,
+    startup,
 };
 
 /// Policy files.
@@ -74,14 +74,7 @@ pub enum PolicyCommand {
 
 /// The people that files may name: those of `directory.source`, or of the catalogue that was imported.
 pub(super) fn people(context: &Context) -> Result<Directory, String> {
-    if context.settings.directory.source.is_empty() {
-        return Ok(Directory::default());
-    }
-    let (source, problems) = read_people(Path::new(&context.settings.directory.source))?;
-    if let Some(errors) = crate::startup::errors_of(&problems) {
-        return Err(errors);
-    }
-    Ok(plan::apply(&Directory::default(), &plan::plan(&Directory::default(), &source).changes, 1))
+    startup::people_of_files(&context.settings)
 }
 
 fn place(context: &Context, given: Option<PathBuf>) -> PathBuf {

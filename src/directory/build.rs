@@ -72,11 +72,12 @@ impl Directory {
         self
     }
 
-    /// The directory after some changes. Costs what changed, not what there is; a team with another parent costs a look at
-    /// everybody.
+    /// The directory after some changes, and whose facts or teams those touched. Costs what changed, not what there is; a team
+    /// with another parent costs a look at everybody.
     #[must_use]
-    pub fn with_changed(&self, changed: Changed, revision: i64) -> Self {
+    pub fn with_changed(&self, changed: Changed, revision: i64) -> (Self, Vec<PersonId>) {
         let mut next = Self { revision, ..self.clone() };
+        let mut touched: Vec<PersonId> = changed.people.iter().map(|p| p.id.clone()).collect();
         if !changed.teams.is_empty() {
             let elsewhere: Vec<TeamId> =
                 changed.teams.iter().filter(|t| self.teams.get(&t.id).and_then(|old| old.parent.as_ref()) != t.parent.as_ref()).map(|t| t.id.clone()).collect();
@@ -86,12 +87,13 @@ impl Directory {
             if !elsewhere.is_empty() {
                 let below: Vec<PersonId> =
                     next.teams_of.iter().filter(|(_, all)| elsewhere.iter().any(|t| all.contains(t))).map(|(id, _)| id.clone()).collect();
-                for id in below {
-                    if let Some(person) = next.people.get(&id).cloned() {
+                for id in &below {
+                    if let Some(person) = next.people.get(id).cloned() {
                         let all = Arc::new(with_ancestors(&direct(&person), &next.teams));
-                        next.teams_of.insert(id, all);
+                        next.teams_of.insert(id.clone(), all);
                     }
                 }
+                touched.extend(below);
             }
         }
         for person in changed.people {
@@ -99,7 +101,9 @@ impl Directory {
         }
         changed.person_records.into_iter().for_each(|r| next.records.put_person(r));
         changed.team_records.into_iter().for_each(|r| next.records.put_team(r));
-        next
+        touched.sort();
+        touched.dedup();
+        (next, touched)
     }
 
     fn put(&mut self, person: Arc<Person>) {

@@ -135,6 +135,11 @@ impl Directory {
         chain
     }
 
+    /// Whether two directories have the very same teams: one was made from the other, and no team changed.
+    pub fn shares_teams(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.teams, &other.teams)
+    }
+
     /// What sources say, where more than files speak.
     pub fn records(&self) -> &Records {
         &self.records

@@ -106,3 +106,71 @@ fn a_sorted_map_is_a_map_and_its_copies_stay_as_they_were() {
         assert_eq!(collected.get(&key), theirs.get(&key));
     }
 }
+
+#[test]
+fn a_directory_that_follows_its_changes_is_the_one_that_is_made_anew() {
+    use super::Changed;
+    use crate::domain::{id::PersonId, person::{Person, PersonStatus, Team}};
+    use std::collections::BTreeMap;
+    let mut seed = 11_u64;
+    let mut random = move |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    let team_id = |n: u64| format!("t{n}").parse::<TeamId>().unwrap();
+    let person_id = |n: u64| format!("p{n}").parse::<PersonId>().unwrap();
+    let (mut people, mut teams): (BTreeMap<PersonId, Person>, BTreeMap<TeamId, Team>) = Default::default();
+    let mut followed = Directory::default();
+    for step in 0..2000 {
+        let mut changed = Changed::default();
+        if random(4) == 0 {
+            let parent = (random(2) == 0).then(|| team_id(random(12)));
+            let team = Team { id: team_id(random(12)), title: format!("title {step}"), description: String::new(), parent };
+            teams.insert(team.id.clone(), team.clone());
+            changed.teams.push(team);
+        }
+        for _ in 0..random(3) {
+            let id = person_id(random(60));
+            let person = Person {
+                name: format!("name {step}"),
+                email: None,
+                manager: (random(2) == 0).then(|| person_id(random(60))),
+                team: (random(2) == 0).then(|| team_id(random(12))),
+                teams: (0..random(3)).map(|_| team_id(random(12))).collect(),
+                employment: None,
+                location: None,
+                title: None,
+                attributes: Default::default(),
+                accounts: (random(3) == 0).then(|| ("warehouse".parse().unwrap(), format!("a{id}{}", random(2)))).into_iter().collect(),
+                status: if random(5) == 0 { PersonStatus::Left } else { PersonStatus::Active },
+                id: id.clone(),
+            };
+            people.insert(id, person.clone());
+            changed.people.push(person);
+        }
+        let before: Vec<_> = followed.subjects().map(|s| (s.person.clone(), s.teams.clone())).collect();
+        let (next, touched) = followed.with_changed(changed, step);
+        // Whoever is not touched is as they were.
+        for (person, teams) in before.into_iter().filter(|(p, _)| !touched.contains(&p.id)) {
+            let now = next.subject(person.id.as_str()).unwrap();
+            assert_eq!((now.person, now.teams), (&person, &teams));
+        }
+        followed = next;
+        let anew = Directory::new(people.values().cloned().collect(), teams.values().cloned().collect(), step);
+        assert!(followed.people().iter().eq(anew.people().iter()));
+        for n in 0..60 {
+            let id = person_id(n);
+            assert_eq!(followed.subject(id.as_str()).map(|s| s.teams), anew.subject(id.as_str()).map(|s| s.teams));
+            assert_eq!((followed.reports(&id), followed.manager_chain(&id)), (anew.reports(&id), anew.manager_chain(&id)));
+            for account in [format!("a{id}0"), format!("a{id}1")] {
+                let connector = "warehouse".parse().unwrap();
+                assert_eq!(followed.account_owner(&connector, &account), anew.account_owner(&connector, &account));
+            }
+        }
+        for n in 0..12 {
+            let id = team_id(n);
+            assert_eq!((followed.direct_members(&id), followed.members(&id), followed.ancestors(&id)), (anew.direct_members(&id), anew.members(&id), anew.ancestors(&id)));
+            assert_eq!((followed.team(id.as_str()), followed.sub_teams(&id)), (anew.team(id.as_str()), anew.sub_teams(&id)));
+        }
+    }
+}

@@ -32,6 +32,13 @@ impl SourceName {
         Self(format!("catalog:{name}").into())
     }
 
+    /// Reads the name of a source that feeds the directory.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (family, name) = text.split_once(':')?;
+        let named = matches!(family, "scim" | "catalog") && ServiceName::parse(name).is_ok();
+        named.then(|| Self(Arc::from(text)))
+    }
+
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0

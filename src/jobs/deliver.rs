@@ -56,6 +56,7 @@ pub async fn run(location: Location, ledger: Ledger, reader: Reader, registry: R
     let mut right: Option<SoleRight> = None;
     while !*stop.borrow() {
         right = keep_right(&location, right).await;
+        ledger.stats().delivers.store(right.is_some(), std::sync::atomic::Ordering::Relaxed);
         if right.is_none() {
             let _ = tokio::time::timeout(EVERY, stop.changed()).await;
             continue;

@@ -26,6 +26,7 @@ use crate::{
     store::{
         db::Location,
         read::{Reader, StoreError},
+        read_standing::Happened,
         sole::{Sole, SoleRight},
     },
 };
@@ -34,6 +35,8 @@ use crate::{
 const EVERY: Duration = Duration::from_millis(250);
 /// How often everything is decided again although nothing is known to have changed.
 const SLOWLY: Duration = Duration::from_secs(600);
+/// The longest that changes of people wait until everything is decided again.
+const LONGEST_REST: Duration = Duration::from_secs(60);
 /// Rows read at a time.
 const PAGE: u16 = 4000;
 /// Pages decided at the same time.
@@ -54,6 +57,8 @@ pub struct Reviewer {
     /// Everything before this event has been looked at.
     cursor: i64,
     whole_at: Instant,
+    /// How long deciding everything took the last time.
+    whole_took: Duration,
     reads: HoldingsRead,
 }
 
@@ -97,6 +102,7 @@ pub async fn run(location: Location, ledger: Ledger, reader: Reader, share: f64,
     let mut right: Option<SoleRight> = None;
     while !*stop.borrow() {
         right = keep_right(&location, right).await;
+        reviewer.ledger.stats().decides_again.store(right.is_some(), Ordering::Relaxed);
         if right.is_none() {
             reviewer.forget();
             let _ = tokio::time::timeout(Duration::from_secs(1), stop.changed()).await;
@@ -130,7 +136,7 @@ async fn keep_right(location: &Location, right: Option<SoleRight>) -> Option<Sol
 impl Reviewer {
     /// Nothing looked at yet. `share` is `policy.confirm_share`.
     pub fn new(ledger: Ledger, reader: Reader, share: f64) -> Self {
-        Self { ledger, reader, share, seen: None, cursor: 0, whole_at: Instant::now(), reads: HoldingsRead::default() }
+        Self { ledger, reader, share, seen: None, cursor: 0, whole_at: Instant::now(), whole_took: Duration::ZERO, reads: HoldingsRead::default() }
     }
 
     /// Has everything decided again at the next look.
@@ -145,7 +151,7 @@ impl Reviewer {
     pub async fn once(&mut self) -> Result<Passed, StoreError> {
         let snapshot = self.ledger.snapshot();
         let now = (snapshot.in_force.clone(), snapshot.directory.revision());
-        if self.seen.as_ref() != Some(&now) || self.whole_at.elapsed() > SLOWLY {
+        if (self.seen.as_ref() != Some(&now) && !self.rests(&now)) || self.whole_at.elapsed() > SLOWLY {
             return self.everything(snapshot, now).await;
         }
         let mut people: BTreeSet<PersonId> = BTreeSet::new();
@@ -158,7 +164,9 @@ impl Reviewer {
             // What somebody has lost may be theirs without asking; so may what a holding leads to.
             let set = snapshot.policy.set();
             let leads = |g: &GroupId| self.reads.contains(g) || set.group(g.as_str()).is_some_and(gives_birthrights);
-            entitled.extend(found.iter().filter(|h| h.group.as_ref().is_some_and(leads)).filter_map(|h| h.person.clone()));
+            // So may what a new team brings: it does not rest. What ends by it waits, since many endings are counted together.
+            let moved = |h: &Happened| h.kind.starts_with("person.");
+            entitled.extend(found.iter().filter(|h| moved(h) || h.group.as_ref().is_some_and(leads)).filter_map(|h| h.person.clone()));
             let matter = found.into_iter().filter(|h| h.group.as_ref().is_some_and(|g| self.reads.contains(g)));
             people.extend(matter.filter_map(|h| h.person));
             let more = last - self.cursor >= i64::from(PAGE);
@@ -193,6 +201,13 @@ impl Reviewer {
         Ok(())
     }
 
+    /// Whether a change of people waits a little: one that feeds a directory changes it a hundred times a second, and deciding
+    /// everything again may have a tenth of the time, no more. Leavers do not wait for it: what is theirs ends with the change.
+    fn rests(&self, now: &(Option<PolicyRevision>, i64)) -> bool {
+        let directory_alone = self.seen.as_ref().is_some_and(|(policy, _)| *policy == now.0);
+        directory_alone && self.whole_took > EVERY && self.whole_at.elapsed() < (self.whole_took * 9).min(LONGEST_REST)
+    }
+
     /// Every live grant.
     async fn everything(&mut self, snapshot: Arc<Snapshot>, now: (Option<PolicyRevision>, i64)) -> Result<Passed, StoreError> {
         let directory_alone = self.seen.as_ref().is_some_and(|(policy, directory)| *policy == now.0 && *directory != now.1);
@@ -210,7 +225,7 @@ impl Reviewer {
         passed.changed += self.send(rest).await?;
         self.reads = snapshot.policy.set().holdings_read();
         passed.begun = birthright::begin(&self.ledger, &self.reader, &snapshot, &self.reads, None).await?;
-        (self.cursor, self.seen, self.whole_at) = (cursor, Some(now), Instant::now());
+        (self.cursor, self.seen, self.whole_at, self.whole_took) = (cursor, Some(now), Instant::now(), began.elapsed());
         let stats = self.ledger.stats();
         let ms = |took: Duration| u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         stats.reviewed.store(passed.decided, Ordering::Relaxed);

@@ -65,6 +65,12 @@ pub struct LedgerStats {
     pub review_ms: AtomicU64,
     /// Endings that wait for a person.
     pub endings_waiting: AtomicU64,
+    /// Whether this replica delivers, alone among all.
+    pub delivers: AtomicBool,
+    /// Whether this replica decides grants again, alone among all.
+    pub decides_again: AtomicBool,
+    /// Whether this replica follows a policy folder, alone among all.
+    pub follows_folder: AtomicBool,
     /// Whether the ledger has stopped deciding because it cannot compile the policy in force.
     pub stopped: AtomicBool,
 }

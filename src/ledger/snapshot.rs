@@ -39,7 +39,7 @@ pub struct Snapshot {
     /// People and teams.
     pub directory: Arc<Directory>,
     /// Lives of group ids.
-    pub lives: BTreeMap<GroupId, Life>,
+    pub lives: Arc<BTreeMap<GroupId, Life>>,
     /// When the policy set came into force.
     pub policy_since: Time,
     /// Where it came from.

@@ -1,7 +1,6 @@
 //! The ledger's thread: takes what waits, makes batches, mends the connection, keeps the snapshot current.
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, RwLock, atomic::Ordering},
     time::Duration as Pause,
 };
@@ -17,7 +16,7 @@ use super::{
 };
 use crate::{
     directory::{Changed, Directory},
-    domain::{command::Envelope, time::Time},
+    domain::{command::Envelope, id::PersonId, time::Time},
     policy::{self, Engine, PolicySet},
     store::{read::StoreError, writer::Writer},
 };
@@ -51,9 +50,12 @@ pub(super) fn start(config: LedgerConfig, work: mpsc::Receiver<Work>) -> Result<
 fn read_in_force(writer: &mut Writer, last: Option<&Snapshot>, compiled: Option<&Arc<PolicySet>>) -> Result<Snapshot, StoreError> {
     let head = writer.begin()?.head;
     writer.rollback();
-    let directory = match last.filter(|l| l.directory.revision() == head.directory_revision) {
-        Some(last) => Arc::clone(&last.directory),
-        None => Arc::new(read_directory(writer, last.map(|l| &*l.directory), head.directory_revision)?),
+    let (directory, touched) = match last.filter(|l| l.directory.revision() == head.directory_revision) {
+        Some(last) => (Arc::clone(&last.directory), Some(Vec::new())),
+        None => {
+            let (directory, touched) = read_directory(writer, last.map(|l| &*l.directory), head.directory_revision)?;
+            (Arc::new(directory), touched)
+        }
     };
     let compiled = compiled.filter(|set| Some(set.revision()) == head.policy_revision.as_ref());
     let set = match (&head.policy_revision, last.filter(|l| l.in_force == head.policy_revision), compiled) {
@@ -68,10 +70,13 @@ fn read_in_force(writer: &mut Writer, last: Option<&Snapshot>, compiled: Option<
             checked.set.ok_or_else(|| StoreError(format!("the policy set {} in force cannot be compiled{first}", revision.short())))?
         }
     };
-    let lives: BTreeMap<_, _> =
-        writer.load_group_lives()?.into_iter().map(|(id, incarnation, live, departure)| (id, Life { incarnation, live, departure })).collect();
+    // Lives begin and end by loads alone.
+    let lives = match last.filter(|l| l.in_force == head.policy_revision) {
+        Some(last) => Arc::clone(&last.lives),
+        None => Arc::new(writer.load_group_lives()?.into_iter().map(|(id, incarnation, live, departure)| (id, Life { incarnation, live, departure })).collect()),
+    };
     Ok(Snapshot {
-        policy: Arc::new(Engine::new(set, directory.subjects()).with_teams(directory.teams().values())),
+        policy: Arc::new(engine(set, &directory, last.zip(touched))),
         in_force: head.policy_revision,
         next: None,
         directory,
@@ -83,18 +88,31 @@ fn read_in_force(writer: &mut Writer, last: Option<&Snapshot>, compiled: Option<
     })
 }
 
-/// Reads what changed of the directory since the last snapshot; everything at first, and when a team is gone.
-fn read_directory(writer: &mut Writer, last: Option<&Directory>, revision: i64) -> Result<Directory, StoreError> {
+/// The engine for a directory: the last one with those who changed, when set and teams are the same; else a new one.
+fn engine(set: Arc<PolicySet>, directory: &Directory, since: Option<(&Snapshot, Vec<PersonId>)>) -> Engine {
+    let same = since.filter(|(last, _)| Arc::ptr_eq(&last.policy.shared_set(), &set));
+    let followed = same.and_then(|(last, touched)| {
+        let people: Vec<_> = touched.iter().filter_map(|id| directory.subject(id.as_str())).collect();
+        let engine = last.policy.with_changed(&people)?;
+        let same_teams = last.directory.shares_teams(directory);
+        Some(if same_teams { engine } else { engine.with_teams(directory.teams().values()) })
+    });
+    followed.unwrap_or_else(|| Engine::new(set, directory.subjects()).with_teams(directory.teams().values()))
+}
+
+/// Reads what changed of the directory since the last snapshot, and whom that touches; everything at first, and when a team is
+/// gone.
+fn read_directory(writer: &mut Writer, last: Option<&Directory>, revision: i64) -> Result<(Directory, Option<Vec<PersonId>>), StoreError> {
     if let Some(last) = last {
         let found = writer.load_directory_since(last.revision())?;
         let changed = Changed { people: found.people, teams: found.teams, person_records: found.person_records, team_records: found.team_records };
-        let next = last.with_changed(changed, revision);
+        let (next, touched) = last.with_changed(changed, revision);
         if (next.teams().len(), next.records().team_count()) == found.team_counts {
-            return Ok(next);
+            return Ok((next, Some(touched)));
         }
     }
     let found = writer.load_directory()?;
-    Ok(Directory::new(found.people, found.teams, revision).with_records(found.person_records, found.team_records))
+    Ok((Directory::new(found.people, found.teams, revision).with_records(found.person_records, found.team_records), None))
 }
 
 struct Thread {

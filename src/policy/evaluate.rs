@@ -1,6 +1,6 @@
 //! Evaluation: compiled conditions and guardrails put to a person, a group and a request.
 
-use std::{borrow::Cow, cell::RefCell, collections::{BTreeMap, HashSet}, str::FromStr};
+use std::{borrow::Cow, cell::RefCell, collections::{BTreeMap, HashMap, HashSet}, str::FromStr, sync::Arc};
 
 use cedar_policy::{
     Authorizer, Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, EvalResult, Expression, Policy, PolicySet, Request,
@@ -29,16 +29,22 @@ fn texts<'t>(texts: impl IntoIterator<Item = &'t str>) -> RestrictedExpression {
     RestrictedExpression::new_set(texts.into_iter().map(|t| RestrictedExpression::new_string(t.to_owned())))
 }
 
-/// People and groups as Cedar knows them, and the guardrails: made once a snapshot.
+/// How many changed people are kept beside the others before all are joined again: a directory that is fed one by one must
+/// not cost everybody each time.
+const MOST_CHANGED: usize = 512;
+
+/// People and groups as Cedar knows them, and the guardrails: made once a snapshot, or from those of the snapshot before.
 pub(super) struct Facts {
-    entities: Entities,
-    guardrails: PolicySet,
+    entities: Arc<Entities>,
+    guardrails: Arc<PolicySet>,
     authorizer: Authorizer,
     person: EntityTypeName,
     group: EntityTypeName,
     action: EntityUid,
     /// Who has an entity: `has` on an unknown entity is false, not an error, and would let a guardrail pass.
-    people: HashSet<PersonId>,
+    people: Arc<HashSet<PersonId>>,
+    /// People who are new or different since `entities` were joined; none for one who has no entity now.
+    changed: HashMap<PersonId, Option<Arc<Entity>>>,
     /// Some condition or guardrail names a person or group of its own, like `Person::"ann"`.
     names_entities: bool,
 }
@@ -78,11 +84,52 @@ impl Facts {
         let conditions = groups.values().flat_map(|g| &g.rules).filter_map(|r| r.when.as_deref());
         let names_entities = conditions.map(str::to_owned).chain(guardrails.iter().map(ToString::to_string)).any(|text| text.contains("::"));
         let guardrails = PolicySet::from_policies(guardrails.iter().cloned()).ok()?;
-        Some(Self { entities, guardrails, authorizer: Authorizer::new(), person, group, action, people: known, names_entities })
+        let (entities, guardrails, people) = (Arc::new(entities), Arc::new(guardrails), Arc::new(known));
+        Some(Self { entities, guardrails, authorizer: Authorizer::new(), person, group, action, people, changed: HashMap::new(), names_entities })
+    }
+
+    /// The same after these people have changed. None when their entities cannot be joined.
+    pub fn with_changed<'a>(&self, people: impl IntoIterator<Item = Subject<'a>>) -> Option<Self> {
+        let mut next = Self {
+            entities: Arc::clone(&self.entities),
+            guardrails: Arc::clone(&self.guardrails),
+            authorizer: Authorizer::new(),
+            person: self.person.clone(),
+            group: self.group.clone(),
+            action: self.action.clone(),
+            people: Arc::clone(&self.people),
+            changed: self.changed.clone(),
+            names_entities: self.names_entities,
+        };
+        for subject in people {
+            next.changed.insert(subject.person.id.clone(), principal(&self.person, subject).map(Arc::new));
+        }
+        // A policy that names others wants them all in one place.
+        if next.names_entities || next.changed.len() > MOST_CHANGED {
+            let known = Arc::make_mut(&mut next.people);
+            let mut entities = Vec::with_capacity(next.changed.len());
+            for (id, entity) in next.changed.drain() {
+                match entity {
+                    Some(entity) => {
+                        known.insert(id);
+                        entities.push(Entity::clone(&entity));
+                    }
+                    None => {
+                        known.remove(&id);
+                    }
+                }
+            }
+            next.entities = Arc::new(Entities::clone(&next.entities).upsert_entities(entities, None).ok()?);
+        }
+        Some(next)
     }
 
     /// Prepares an inquiry. None when its context cannot be made.
     pub fn ask(&self, inquiry: &Inquiry<'_>, zone: &jiff::tz::TimeZone) -> Option<Asked<'_>> {
+        if let Some(changed) = self.changed.get(&inquiry.subject.person.id) {
+            let person = Entity::clone(changed.as_deref()?);
+            return Some(Asked { facts: self, entities: Cow::Owned(self.alone(person, inquiry)?), request: self.request(inquiry, zone)? });
+        }
         if !self.people.contains(&inquiry.subject.person.id) {
             return None;
         }
@@ -92,14 +139,14 @@ impl Facts {
     /// Prepares an inquiry about a person as they would be: the subject's own facts stand in for what is known of them.
     pub fn suppose(&self, inquiry: &Inquiry<'_>, zone: &jiff::tz::TimeZone) -> Option<Asked<'_>> {
         let person = principal(&self.person, inquiry.subject)?;
+        let entities = if self.names_entities { Entities::clone(&self.entities).upsert_entities([person], None).ok()? } else { self.alone(person, inquiry)? };
+        Some(Asked { facts: self, entities: Cow::Owned(entities), request: self.request(inquiry, zone)? })
+    }
+
+    /// A person and the group that is asked for: two entities are all that a policy reads, unless its text names others.
+    fn alone(&self, person: Entity, inquiry: &Inquiry<'_>) -> Option<Entities> {
         let group = self.entities.get(&uid(&self.group, inquiry.group.as_str())).cloned();
-        // Two entities are all that a policy reads, unless its text names others.
-        let entities = if self.names_entities {
-            self.entities.clone().upsert_entities([person], None)
-        } else {
-            Entities::from_entities(std::iter::once(person).chain(group), None)
-        };
-        Some(Asked { facts: self, entities: Cow::Owned(entities.ok()?), request: self.request(inquiry, zone)? })
+        Entities::from_entities(std::iter::once(person).chain(group), None).ok()
     }
 
     fn request(&self, inquiry: &Inquiry<'_>, zone: &jiff::tz::TimeZone) -> Option<Request> {

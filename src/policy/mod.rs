@@ -170,6 +170,12 @@ impl Engine {
         Self { set, facts, names }
     }
 
+    /// The same after these people have changed: costs what changed. None when it must be made anew.
+    pub fn with_changed<'a>(&self, people: &[Subject<'a>]) -> Option<Self> {
+        let facts = self.facts.as_ref()?.with_changed(people.iter().copied())?;
+        Some(Self { set: Arc::clone(&self.set), facts: Some(facts), names: self.names.with_changed(people.iter().copied()) })
+    }
+
     /// Tells the teams: their titles stand in sentences instead of ids, and whoever would join one joins those above it.
     #[must_use]
     pub fn with_teams<'a>(mut self, teams: impl IntoIterator<Item = &'a Team>) -> Self {

@@ -10,11 +10,13 @@ use crate::domain::{
 };
 
 /// What ids are called.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Names {
     set: Option<Arc<PolicySet>>,
-    people: BTreeMap<PersonId, String>,
-    teams: BTreeMap<TeamId, Team>,
+    /// Whom rules name, known or not.
+    named: Arc<BTreeSet<PersonId>>,
+    people: Arc<BTreeMap<PersonId, String>>,
+    teams: Arc<BTreeMap<TeamId, Team>>,
 }
 
 impl Names {
@@ -22,14 +24,23 @@ impl Names {
     pub(super) fn new<'a>(set: Arc<PolicySet>, people: impl Iterator<Item = Subject<'a>>) -> Self {
         let rules = set.groups.values().flat_map(|g| &g.rules);
         let words = rules.flat_map(|r| r.who.iter().chain(r.stages.iter().flat_map(|s| s.from.iter().chain(&s.escalate))));
-        let named: BTreeSet<&PersonId> = words.filter_map(|w| if let Who::Person(id) = w { Some(id) } else { None }).collect();
-        let people = people.filter(|s| named.contains(&s.person.id)).map(|s| (s.person.id.clone(), s.person.name.clone())).collect();
-        Self { people, teams: BTreeMap::new(), set: Some(set) }
+        let named: BTreeSet<PersonId> = words.filter_map(|w| if let Who::Person(id) = w { Some(id.clone()) } else { None }).collect();
+        let people: BTreeMap<PersonId, String> = people.filter(|s| named.contains(&s.person.id)).map(|s| (s.person.id.clone(), s.person.name.clone())).collect();
+        Self { named: Arc::new(named), people: Arc::new(people), teams: Arc::default(), set: Some(set) }
+    }
+
+    /// The same after these people have changed.
+    pub(super) fn with_changed<'a>(&self, people: impl Iterator<Item = Subject<'a>>) -> Self {
+        let mut next = self.clone();
+        for subject in people.filter(|s| self.named.contains(&s.person.id)) {
+            Arc::make_mut(&mut next.people).insert(subject.person.id.clone(), subject.person.name.clone());
+        }
+        next
     }
 
     /// Keeps teams.
     pub(super) fn note_teams<'a>(&mut self, teams: impl IntoIterator<Item = &'a Team>) {
-        self.teams = teams.into_iter().map(|t| (t.id.clone(), t.clone())).collect();
+        self.teams = Arc::new(teams.into_iter().map(|t| (t.id.clone(), t.clone())).collect());
     }
 
     /// A group's title.

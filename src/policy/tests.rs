@@ -390,3 +390,49 @@ proptest! {
         prop_assert_eq!(moved.effect, plain.effect);
     }
 }
+
+#[test]
+fn an_engine_that_follows_people_decides_as_one_made_anew() {
+    let files = [
+        ("groups/g.toml", group("[[rule]]\nname = \"r\"\nwho = [\"everyone\"]\nwhen = 'principal.employment == \"permanent\"'\nthen = \"grant\"\nfor = \"1d\"\n")),
+        ("guardrails/g.cedar", "@id(\"g\")\n@reason(\"no\")\nforbid (principal, action, resource) when { principal.title == \"forbidden\" };\n".to_owned()),
+    ];
+    // With a guardrail that names a person, all of them must lie in one place.
+    let names = "@id(\"n\")\n@reason(\"no\")\nforbid (principal, action, resource) when { principal == Person::\"p3\" };\n";
+    for more in [None, Some(names)] {
+        let mut all: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        all.extend(more.map(|text| ("guardrails/n.cedar", text)));
+        let set = set(&all).set.unwrap();
+        let everyone = |n: usize, changed: bool| -> Vec<(Person, BTreeSet<TeamId>)> {
+            (0..n)
+                .map(|n| {
+                    let (mut person, teams) = person("ops", if changed && n % 3 == 0 { "contractor" } else { "permanent" });
+                    person.id = format!("p{n}").parse().unwrap();
+                    person.title = (changed && n % 5 == 0).then(|| "forbidden".to_owned());
+                    (person, teams)
+                })
+                .collect()
+        };
+        let (before, after) = (everyone(600, false), everyone(700, true));
+        let subjects = |people: &'static [(Person, BTreeSet<TeamId>)]| people.iter().map(|(person, teams)| Subject { person, teams }).collect::<Vec<_>>();
+        let (before, after): (&'static [_], &'static [_]) = (before.leak(), after.leak());
+        let anew = Engine::new(std::sync::Arc::clone(&set), subjects(after));
+        let mut followed = Engine::new(std::sync::Arc::clone(&set), subjects(before));
+        let (id, holds) = ("g".parse().unwrap(), BTreeSet::new());
+        let decide = |engine: &Engine, subject| {
+            let inquiry = Inquiry { subject, group: &id, duration: "8h".parse().unwrap(), has_justification: false, now: Time::from_micros(1_800_000_000_000_000), holds: &holds, break_glass: false };
+            engine.decide(&inquiry)
+        };
+        for (n, some) in subjects(after).chunks(90).enumerate() {
+            followed = followed.with_changed(some).unwrap();
+            // Those who did not change yet, and those who are not there yet.
+            for subject in subjects(after).into_iter().skip((n + 1) * 90).step_by(40) {
+                let known = subjects(before).into_iter().find(|s| s.person.id == subject.person.id);
+                assert_eq!(decide(&followed, subject).effect == Effect::Grant, known.is_some_and(|_| more.is_none() || subject.person.id.as_str() != "p3"));
+            }
+        }
+        for subject in subjects(after) {
+            assert_eq!(decide(&followed, subject), decide(&anew, subject), "{}", subject.person.id);
+        }
+    }
+}

@@ -11,6 +11,7 @@ pub mod problem;
 mod refusals;
 pub mod routes;
 pub mod scim;
+pub mod system;
 mod timeline;
 pub mod ui;
 
@@ -22,6 +23,7 @@ use crate::{
     audit::checkpoint::Signer,
     auth::{Caller, known_tokens::KnownTokens, oidc::Issuers, session::{self, SessionKey}, sessions::{LastSeen, cookie_name}},
     clock::Clock,
+    domain::time::Time,
     ledger::Ledger,
     settings::{Settings, SigninMode},
     store::read::Reader,
@@ -36,6 +38,12 @@ pub struct AppState {
     pub reader: Reader,
     /// Configuration.
     pub settings: Settings,
+    /// The clock.
+    pub clock: Clock,
+    /// When this process began to serve.
+    pub started: Time,
+    /// What the doctor found last.
+    pub checkups: system::Checkups,
     /// Signs sessions and cursors.
     pub sessions: SessionKey,
     /// Signs checkpoints.
@@ -138,7 +146,7 @@ pub fn serve(
     reader: &Reader,
     settings: &Settings,
     signer: Arc<Signer>,
-    _clock: Clock,
+    clock: Clock,
 ) -> Result<(dev::Server, std::net::SocketAddr), String> {
     let sessions = SessionKey::open(&settings.run.folder.join("session.key"))?;
     let issuers = Issuers::new(settings, sessions.for_sealing().as_bytes())?;
@@ -155,6 +163,9 @@ pub fn serve(
         ledger: ledger.clone(),
         reader: reader.clone(),
         settings: settings.clone(),
+        started: clock(),
+        clock,
+        checkups: system::Checkups::default(),
         sessions,
         signer,
         metrics: metrics::Metrics::new().map_err(|e| e.to_string())?,

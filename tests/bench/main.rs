@@ -16,6 +16,7 @@ mod driver;
 mod limits;
 mod load;
 mod reconsider;
+mod scim;
 mod start;
 mod verify;
 
@@ -44,6 +45,9 @@ fn main() {
     }
     if runs("load") {
         load::run();
+    }
+    if runs("scim") {
+        scim::run();
     }
     if runs("start") {
         start::run();

@@ -31,25 +31,29 @@ export function launch() {
   });
 }
 
-/** A page of its own context, with whatever goes wrong on it gathered in `page.troubles`. */
-export async function openPage(browser, service, options = {}) {
+/** A page of its own context, with whatever goes wrong on it gathered in `page.troubles`; `elsewhere` is an address that it may leave for. */
+export async function openPage(browser, service, { elsewhere, ...options } = {}) {
   const context = await browser.newContext({ baseURL: service.url, viewport: { width: 1280, height: 900 }, ...options });
+  const isElsewhere = () => elsewhere !== undefined && page.url().startsWith(elsewhere);
   context.setDefaultTimeout(10_000);
   const page = await context.newPage();
   page.troubles = [];
   page.on("pageerror", (error) => page.troubles.push(`script error: ${error.message}`));
   page.on("console", (message) => {
+    if (isElsewhere()) return;
     if (message.type() !== "error" && !/content security policy/i.test(message.text())) return;
     // The browser reports the status of the page itself as an error; whether that is right is for the test to say.
     if (message.location().url === page.url() && /responded with a status of/.test(message.text())) return;
     page.troubles.push(`console: ${message.text()}`);
   });
   page.on("request", (request) => {
+    if (isElsewhere() || (elsewhere !== undefined && request.url().startsWith(elsewhere))) return;
     if (!request.url().startsWith(service.url) && !request.url().startsWith("data:")) {
       page.troubles.push(`a request to another host: ${request.url()}`);
     }
   });
   page.on("response", (response) => {
+    if (isElsewhere()) return;
     if (response.status() >= 400 && !response.request().isNavigationRequest()) {
       page.troubles.push(`${response.status()} for ${response.url()}`);
     }

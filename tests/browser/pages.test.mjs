@@ -68,6 +68,7 @@ const PAGES = [
   ["audit-filtered", "/audit?person=jonas.haddad&outcome=denied", "rashid.karimi"],
   ["audit-event", "/audit/1", "rashid.karimi"],
   ["policy", "/policy", "tuva.nilsen"],
+  ["system", "/system", "tuva.nilsen"],
   ["policy-what-if", "/policy/what-if?person=theo.laurent&group=warehouse-analysts&duration=8h", "tuva.nilsen"],
   ["api-docs", "/docs", "nora.lindqvist"],
   ["signin", "/signin", undefined],

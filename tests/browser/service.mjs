@@ -1,7 +1,7 @@
 // Starts the built binary for one test file: its own folder, its own port, the sample organisation, nothing left behind.
 
 import { spawn, spawnSync } from "node:child_process";
-import { access, cp, mkdtemp, rm } from "node:fs/promises";
+import { access, cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -13,7 +13,7 @@ const binary = resolve(root, process.env.BANDPASS_BIN ?? "target/debug/bandpass"
 const READY_WITHIN_MS = 30_000;
 const ENDS_WITHIN_MS = 15_000;
 
-async function freePort() {
+export async function freePort() {
   const server = createServer();
   await new Promise((done, failed) => server.once("error", failed).listen(0, "127.0.0.1", done));
   const { port } = server.address();
@@ -24,18 +24,21 @@ async function freePort() {
 /**
  * Starts `bandpass serve` and waits until it is ready.
  *
- * `seed`: whether the first start files the sample requests. The answer has `url`, `policies` (a copy of the policy folder
+ * `seed`: whether the first start files the sample requests. `config`: text of a configuration file. `port`: where, when that must be
+ * known before. The answer has `url`, `policies` (a copy of the policy folder
  * that a test may edit), `run(...)` for another command of the binary with the same configuration, `log()` and `stop()`, which
  * fails when the service does not end cleanly.
  */
-export async function startService({ seed = false } = {}) {
+export async function startService({ seed = false, config = "", port } = {}) {
   await access(binary).catch(() => {
     throw new Error(`there is no ${binary}: run \`cargo build\` first, or name another one by BANDPASS_BIN`);
   });
   const folder = await mkdtemp(join(tmpdir(), "bandpass-browser-"));
   const policies = join(folder, "policies");
   await cp(join(root, "policies"), policies, { recursive: true });
-  const address = `127.0.0.1:${await freePort()}`;
+  const address = `127.0.0.1:${port ?? (await freePort())}`;
+  const file = join(folder, "bandpass.toml");
+  await writeFile(file, config);
   const url = `http://${address}`;
   const lines = [];
   const env = {
@@ -50,9 +53,9 @@ export async function startService({ seed = false } = {}) {
     BANDPASS__POLICY__POLL_SECONDS: "1",
     BANDPASS__REQUESTS__PER_PERSON_PER_HOUR: "1000",
   };
-  const service = spawn(binary, ["serve"], { cwd: root, stdio: ["ignore", "pipe", "pipe"], env });
+  const service = spawn(binary, ["serve", "--config", file], { cwd: root, stdio: ["ignore", "pipe", "pipe"], env });
   const run = (...given) => {
-    const { status, stdout, stderr } = spawnSync(binary, given, { cwd: root, env, encoding: "utf8" });
+    const { status, stdout, stderr } = spawnSync(binary, [...given, "--config", file], { cwd: root, env, encoding: "utf8" });
     if (status !== 0) throw new Error(`bandpass ${given.join(" ")} ended with ${status}\n${stdout}${stderr}`);
     return stdout;
   };

@@ -18,7 +18,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     // `git` does the same for repositories, and `child` tries what was read in another process.
     ("jobs", &["domain", "ledger", "connector", "store", "policy", "folder", "git", "child"]),
     ("auth", &["domain", "store", "ledger", "settings", "outgoing"]),
-    ("web", &["domain", "auth", "ledger", "store", "audit", "directory", "settings", "clock"]),
+    // `doctor` looks at everything that a service needs, as a start would.
+    ("doctor", &["domain", "directory", "policy", "store", "ledger", "audit", "connector", "auth", "settings", "startup", "outgoing", "folder", "git", "clock", "admin"]),
+    ("web", &["domain", "auth", "ledger", "store", "audit", "directory", "settings", "clock", "doctor"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -19,6 +19,8 @@ const ACTORS: &[(&str, &str, &str)] = &[
     ("auditor", "rashid.karimi", "read,request,approve,audit"),
     ("auditor, no audit scope", "rashid.karimi", "read"),
     ("admin", "tuva.nilsen", "read,request,approve,admin"),
+    // A program; the person answers for it.
+    ("directory service", "tuva.nilsen", "scim"),
 ];
 
 /// A body that is right for a route, so that only rights decide.
@@ -54,7 +56,8 @@ async fn observe() -> String {
     service.start().await;
     let mut tokens: BTreeMap<&str, String> = BTreeMap::new();
     for (actor, person, scopes) in ACTORS.iter().filter(|a| !a.1.is_empty()) {
-        let made = service.must(&["token", "create", "--person", person, "--scopes", scopes, "--format", "json"]);
+        let whose = if *scopes == "scim" { ["--service", "okta", "--owner", person] } else { ["--person", person, "--label", actor] };
+        let made = service.must(&[&["token", "create", "--scopes", scopes, "--format", "json"], &whose[..]].concat());
         let value: serde_json::Value = serde_json::from_str(&made).unwrap();
         tokens.insert(actor, value["token"].as_str().unwrap().to_owned());
     }
@@ -91,7 +94,7 @@ async fn observe() -> String {
             let token = tokens.get(actor).map(|t| format!("Bearer {t}"));
             let mut headers = vec![("Content-Type", "application/json")];
             headers.extend(token.as_deref().map(|t| ("Authorization", t)));
-            let text = (route.method == "POST").then(|| body(route.pattern));
+            let text = matches!(route.method.as_str(), "POST" | "PUT" | "PATCH").then(|| body(route.pattern));
             let answer = crate::support::http::once(service.address(), &crate::support::http::request(route.method.as_str(), &path, &headers, text)).await.unwrap();
             assert!(answer.status < 500, "{} {path} as {actor}: {}", route.method, answer.shown());
             table.push_str(&format!("{:>25}", answer.status));

@@ -171,7 +171,7 @@ fn people_who_are_not_who_they_seem() {
         // Nobody has it; the page says what was looked for and whom to ask.
         let answer = front.sign_in(&mut browser, &json!({ "employee": "carla", "sub": "s-carla" })).await;
         refused(&front, &mut browser, "nobody has the identifier", &answer, 403, "You are not in the directory").await;
-        for words in ["employee", "carla", "s-carla", "Admins"] {
+        for words in ["employee", "carla", "s-carla", "Ask Ada"] {
             assert!(text(&answer).contains(words), "{words}: {}", text(&answer));
         }
         front.issuer.tell(json!({ "sub": "s-x" }));
@@ -190,7 +190,7 @@ fn people_who_are_not_who_they_seem() {
             let mut all = json!({ "sub": "s-mallory", "employee": null });
             all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
             let answer = front.sign_in(&mut browser, &all).await;
-            refused(&front, &mut browser, "another's e-mail", &answer, 403, "no usable claim").await;
+            refused(&front, &mut browser, "another's e-mail", &answer, 403, "did not send what people are found by").await;
         }
         // A second account that says it is Ann.
         let mut ann = front.signed_in("ann").await;
@@ -198,17 +198,32 @@ fn people_who_are_not_who_they_seem() {
         refused(&front, &mut browser, "another subject of the same person", &answer, 403, "not the one that is known").await;
         assert!(text(&answer).contains("bandpass identity unlink corp ann"), "{}", text(&answer));
         assert_eq!(front.events("signin.refused").await, 1);
+        // An admin has the old account forgotten: then the new one is Ann, and the old one is nobody.
+        assert!(front.is_in(&mut ann).await);
+        let told = front.service.must(&["identity", "unlink", "corp", "ann", "--reason", "her account was made anew"]);
+        assert!(told.contains("(2 events)"), "{told}");
+        assert!(!front.is_in(&mut ann).await, "what stood on the link is over");
+        let mut anew = front.browser();
+        assert_eq!(front.sign_in(&mut anew, &json!({ "employee": "ann", "sub": "s-new" })).await.status, 303);
+        let answer = front.sign_in(&mut browser, &json!({ "employee": "ann", "sub": "s-ann" })).await;
+        refused(&front, &mut browser, "the account that was forgotten", &answer, 403, "not the one that is known").await;
+        assert!(front.service.must(&["identity", "list", "ann"]).contains("s-new"));
+        assert!(front.service.must(&["session", "list", "--person", "ann"]).contains("1 sessions"));
+        front.service.must(&["session", "end", "ann"]);
+        assert!(!front.is_in(&mut anew).await);
+        front.service.must(&["identity", "unlink", "corp", "ann"]);
+        let mut ann = front.signed_in("ann").await;
         // Once linked, the subject alone says who it is: another claim moves nobody.
         let mut still = front.browser();
         assert_eq!(front.sign_in(&mut still, &json!({ "employee": "ada", "sub": "s-ann" })).await.status, 303);
         assert!(text(&still.get("/").await).contains("<summary>Ann</summary>"));
-        assert_eq!(front.events("identity.linked").await, 1);
+        assert_eq!(front.events("identity.linked").await, 3);
         // 50: whoever left is out at once, and not let in again.
         front.with_people(&crate::house::PEOPLE.replace("id = \"ann\"", "id = \"anna\"").replace("ann_t", "anna_t")).await;
         assert!(!front.is_in(&mut ann).await, "a session of somebody who left");
         let answer = front.sign_in(&mut browser, &json!({ "employee": "ann", "sub": "s-ann" })).await;
         refused(&front, &mut browser, "somebody who left", &answer, 403, "not in the directory any more").await;
-        assert_eq!(front.events("signin.refused").await, 2);
+        assert_eq!(front.events("signin.refused").await, 3);
         front.leave();
     });
 }
@@ -248,7 +263,7 @@ fn an_issuer_that_is_away_or_odd() {
         refused(&front, &mut browser, "userinfo of another subject", &answer, 403, "another subject").await;
         front.issuer.tell(json!({ "sub": "s-ann" }));
         let answer = front.sign_in(&mut browser, &json!({})).await;
-        refused(&front, &mut browser, "no claim anywhere", &answer, 403, "no usable claim").await;
+        refused(&front, &mut browser, "no claim anywhere", &answer, 403, "did not send what people are found by").await;
         front.issuer.tell(json!({ "sub": "s-ann", "employee": "ann" }));
         let answer = front.sign_in(&mut browser, &json!({})).await;
         assert_eq!(answer.status, 303, "the claim at userinfo: {}", answer.shown());

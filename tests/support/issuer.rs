@@ -49,6 +49,8 @@ struct Inner {
     moods: BTreeMap<String, Mood>,
     hits: BTreeMap<String, usize>,
     metadata: Value,
+    /// Seconds by which its clock is off, as its answers tell it.
+    clock_off: i64,
 }
 
 /// The issuer; it stops with the runtime.
@@ -104,7 +106,7 @@ impl Issuer {
             "userinfo_endpoint": format!("{url}/userinfo"), "end_session_endpoint": format!("{url}/end"),
             "authorization_response_iss_parameter_supported": true, "response_types_supported": ["code"],
         });
-        let inner = Inner { keys: vec![key.jwk()], codes: HashMap::new(), userinfo: json!({}), moods: BTreeMap::new(), hits: BTreeMap::new(), metadata };
+        let inner = Inner { keys: vec![key.jwk()], codes: HashMap::new(), userinfo: json!({}), moods: BTreeMap::new(), hits: BTreeMap::new(), metadata, clock_off: 0 };
         let issuer = Self { address, key: Arc::new(key), inner: Arc::new(Mutex::new(inner)) };
         let serving = issuer.clone();
         tokio::spawn(async move {
@@ -116,6 +118,11 @@ impl Issuer {
             }
         });
         issuer
+    }
+
+    /// Sets its clock ahead, or back, by so many seconds: the `Date` of its answers.
+    pub fn date_moves_by(&self, seconds: i64) {
+        self.inner.lock().unwrap().clock_off = seconds;
     }
 
     /// Its name for itself.
@@ -226,7 +233,8 @@ impl Issuer {
             }
         };
         let also = if status == 302 { "Location: /elsewhere\r\n" } else { "" };
-        let answer = format!("HTTP/1.1 {status} x\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n{also}Connection: close\r\n\r\n{body}", body.len());
+        let date = jiff::Timestamp::from_second(now() + self.inner.lock().unwrap().clock_off).unwrap().strftime("%a, %d %b %Y %H:%M:%S GMT");
+        let answer = format!("HTTP/1.1 {status} x\r\nDate: {date}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n{also}Connection: close\r\n\r\n{body}", body.len());
         stream.write_all(answer.as_bytes()).await?;
         stream.shutdown().await
     }

@@ -9,6 +9,7 @@ pub mod people;
 pub mod requests;
 pub mod service;
 pub mod shapes;
+pub mod system;
 pub mod tokens;
 pub mod webhook;
 

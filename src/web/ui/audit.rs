@@ -41,6 +41,7 @@ struct AuditPage {
 fn actor(snapshot: &Snapshot, actor: &str) -> String {
     match actor.split_once(':') {
         Some(("person", id)) => id.parse().map_or_else(|_| id.to_owned(), |id| words::name(snapshot, &id)),
+        Some(("service", name)) => format!("the program {name}"),
         Some(("operator", user)) => format!("{user} at the machine"),
         _ => "Bandpass".to_owned(),
     }

@@ -19,6 +19,7 @@ pub mod sessions;
 pub mod signin;
 pub mod signin_issuer;
 mod standing;
+pub mod system;
 pub mod tokens;
 pub(super) mod words;
 
@@ -42,6 +43,8 @@ pub struct Frame {
     pub waiting: usize,
     /// Whether the audit log is theirs to read.
     pub auditor: bool,
+    /// Whether they administer.
+    pub admin: bool,
     /// What forms carry.
     pub csrf: String,
     /// Whether new grants are stopped.
@@ -60,6 +63,7 @@ impl Frame {
             my_id: caller.id().to_string(),
             waiting: waiting(state, caller).await?.len(),
             auditor: caller.auditor,
+            admin: caller.admin,
             csrf: caller.csrf.clone(),
             frozen: caller.snapshot.frozen,
             development: state.is_development(),
@@ -75,6 +79,7 @@ impl Frame {
             my_id: String::new(),
             waiting: 0,
             auditor: false,
+            admin: false,
             csrf: String::new(),
             frozen: false,
             development,

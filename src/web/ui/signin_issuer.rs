@@ -1,5 +1,7 @@
 //! To an issuer and back. Every way that leads to nobody ends on a page that says what happened and what to do.
 
+use std::collections::BTreeSet;
+
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::{Data, Path, Query}};
 use askama::Template;
 use serde::Deserialize;
@@ -12,7 +14,7 @@ use crate::{
         sessions::{cookie_name, fresh_cookie},
     },
     domain::{actor::Actor, command::{Command, Envelope}, id::{CommandId, SessionId}, person::Person},
-    ledger::fresh_id,
+    ledger::{Snapshot, decide::is_in, fresh_id},
     web::{AppState, problem::Problem},
 };
 
@@ -151,11 +153,25 @@ async fn replaced(state: &AppState, http: &HttpRequest) -> Result<Option<Session
     Ok(open.filter(|o| o.session.ended.is_none()).map(|o| o.session.id))
 }
 
+/// Whom to ask, by name where there are few.
+fn admins(snapshot: &Snapshot) -> String {
+    let words = &snapshot.policy.set().roles().admin;
+    let none = BTreeSet::new();
+    let mut named: Vec<&str> =
+        snapshot.directory.people().values().filter(|p| words.iter().any(|w| is_in(w, &p.id, &snapshot.directory, &none))).map(|p| p.name.as_str()).collect();
+    named.sort_unstable();
+    match named.as_slice() {
+        [] | [_, _, _, _, ..] => words::list(snapshot, words, false),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
+
 /// Says who was looked for and whom to ask. What an issuer vouched for and is refused all the same is an event.
 async fn refuse(state: &AppState, provider: &Provider, named: &Named, found: &Match) -> Result<HttpResponse, Problem> {
     let settings = &provider.settings;
     let snapshot = state.ledger.snapshot();
-    let admins = words::list(&snapshot, &snapshot.policy.set().roles().admin, false);
+    let admins = admins(&snapshot);
     let claim = &settings.person_claim;
     let value = named.value.as_deref();
     let (headline, told, todo, recorded) = match found {
@@ -167,25 +183,25 @@ async fn refuse(state: &AppState, provider: &Provider, named: &Named, found: &Ma
         ),
         Match::OtherSubject(person) => (
             "This account is not the one that is known",
-            format!("{} says that you are `{}`, who has signed in with another account of {} before. Nobody is let in as somebody else, so you were not signed in.", settings.title, person.id, settings.title),
-            format!("Sign in with that other account. If it was made anew for you, ask {admins}: `bandpass identity unlink {} {}` has the old one forgotten.", settings.name, person.id),
+            format!("{} says that you are {}, who has signed in with another account of {} before. Nobody is let in as somebody else, so you were not signed in.", settings.title, person.id, settings.title),
+            format!("Sign in with that other account. If it was made anew for you, ask {admins} to have the old one forgotten: bandpass identity unlink {} {}", settings.name, person.id),
             Some((person, "they are another subject of this issuer")),
         ),
         Match::Several => (
             "Several people have your identifier",
-            format!("More than one person of the directory has this value as `{}`, so it says nothing about who you are.", settings.person_field),
+            "More than one person of the directory has the value below, so it says nothing about who you are.".to_owned(),
             format!("Tell {admins}: the directory has to be put right."),
             None,
         ),
         _ => (
             "You are not in the directory",
             match value {
-                Some(_) => format!("{} vouches for you, but nobody in the directory has this value as `{}`.", settings.title, settings.person_field),
-                None => format!("{} vouches for you, but sent no usable claim `{claim}`, by which people are found in the directory.", settings.title),
+                Some(_) => format!("{} vouches for you, but nobody in the directory has the value below.", settings.title),
+                None => format!("{} vouches for you, but did not send what people are found by in the directory.", settings.title),
             },
             match value {
                 Some(_) => format!("If you are new, the directory may not have you yet. Ask {admins}, and say what stands here."),
-                None => format!("Ask {admins}: the issuer has to put `{claim}` into the ID token or into userinfo for this app."),
+                None => format!("Ask {admins}: the issuer has to put the claim below into the ID token or into userinfo, for this app, as one text or number."),
             },
             None,
         ),

@@ -1,0 +1,79 @@
+//! Who vouches for people: what each issuer says of itself, its keys, its clock, and what must be registered there.
+
+use super::{Finding, Ground, clocks::told};
+use crate::{
+    auth::oidc::{Issuers, provider::Provider},
+    outgoing::Outgoing,
+    settings::SigninMode,
+};
+
+/// Tokens are refused when clocks are further apart than this, in microseconds.
+const REFUSED: i64 = 30_000_000;
+const APART: i64 = 10_000_000;
+
+pub(super) async fn check(ground: &Ground) -> Vec<Finding> {
+    let signin = &ground.settings.signin;
+    if signin.mode == SigninMode::Development {
+        let detail = "development: whoever is on this machine is whom they choose; set up [[signin.issuer]] and `signin.mode = \"oidc\"` for people (config/sign-in.md)";
+        return vec![Finding::ok("sign-in", detail)];
+    }
+    // Nothing is sealed here, so any key will do.
+    let (issuers, http) = match (Issuers::new(&ground.settings, b"doctor"), Outgoing::new()) {
+        (Ok(issuers), Ok(http)) => (issuers, http),
+        (Err(error), _) | (_, Err(error)) => return vec![Finding::fault("sign-in", error, "install the certificates of authorities: apt-get install ca-certificates")],
+    };
+    let looks = issuers.all().iter().map(|provider| look(ground, provider, &http));
+    futures_util::future::join_all(looks).await.into_iter().flatten().collect()
+}
+
+async fn look(ground: &Ground, provider: &Provider, http: &Outgoing) -> Vec<Finding> {
+    let settings = &provider.settings;
+    let name = format!("sign-in {}", settings.name);
+    let key = |key: &str| format!("`{key}` of [[signin.issuer]] `{}`", settings.name);
+    let metadata = match provider.metadata((ground.clock)()).await {
+        Ok(metadata) => metadata,
+        Err(error) => return vec![Finding::fault(name, error.0, format!("set {} exactly as the issuer calls itself (its discovery document says it as `issuer`), and let this machine reach it", key("url")))],
+    };
+    let mut found = Vec::new();
+    match http.look(&metadata.jwks_uri).await {
+        Err(error) => found.push(Finding::fault(&name, format!("its keys cannot be read: {error}"), "without them no token can be verified: let this machine reach that address")),
+        Ok(answer) => {
+            let keys = serde_json::from_slice(&answer.body).map_err(|e| e.to_string()).and_then(|document| crate::auth::jwt::KeySet::read(&document));
+            match keys {
+                Err(error) => found.push(Finding::fault(&name, format!("`{}` holds no usable list of keys: {error}", metadata.jwks_uri), "have the issuer publish signing keys there")),
+                Ok(keys) if keys.is_empty() => found.push(Finding::fault(&name, format!("`{}` lists no key that Bandpass can use", metadata.jwks_uri), "have the issuer sign with RS256, PS256, ES256 or EdDSA")),
+                Ok(_) => {}
+            }
+            found.extend(clock(ground, &name, answer.date.as_deref()));
+        }
+    }
+    if settings.client_secret.reveal().is_empty() {
+        let variable = settings.name.as_str().to_uppercase().replace('-', "_");
+        found.push(Finding::warning(&name, "there is no `client_secret`: anybody can pose as Bandpass there, kept back by PKCE alone, and replicas cannot finish each other's sign-ins", format!("BANDPASS__SIGNIN__ISSUER__{variable}__CLIENT_SECRET, with the secret that the issuer gave")));
+    }
+    if metadata.end_session_endpoint.is_none() {
+        found.push(Finding::warning(&name, "it has no `end_session_endpoint`: whoever signs out here stays signed in there", "nothing to set here; tell people, or turn RP-initiated logout on at the issuer"));
+    }
+    if !found.iter().any(|f| f.state == super::State::Fault) {
+        let methods = metadata.token_endpoint_auth_methods_supported.as_ref().is_none_or(|m| m.iter().any(|m| m == "client_secret_basic" || m == "client_secret_post" || m == "none"));
+        if !methods {
+            found.push(Finding::fault(&name, "it takes no client by `client_secret_basic` or `client_secret_post`", "allow one of them for this client at the issuer"));
+        }
+        found.push(Finding::ok(name, format!("{} answers and publishes keys; register there, exactly: redirect URI {}, after sign-out {}", settings.url, provider.redirect_uri, provider.signed_out_uri)));
+    }
+    found
+}
+
+/// The issuer's clock, as the header `Date` of its answer tells it, to a second.
+fn clock(ground: &Ground, name: &str, date: Option<&str>) -> Option<Finding> {
+    let theirs = jiff::fmt::rfc2822::DateTimeParser::new().parse_zoned(date?).ok()?.timestamp().as_microsecond();
+    let apart = theirs - (ground.clock)().micros();
+    // The header is cut to the second, and the answer took time.
+    let cure = "let this machine follow NTP: timedatectl set-ntp true; if it does, tell whoever runs the issuer";
+    let detail = |n: i64| format!("its clock is {} {} this machine's", told(n.abs()), if n > 0 { "ahead of" } else { "behind" });
+    match apart.abs() {
+        far if far > REFUSED => Some(Finding::fault(name, format!("{}: its tokens look expired, or not yet valid", detail(apart)), cure)),
+        far if far > APART => Some(Finding::warning(name, detail(apart), cure)),
+        _ => None,
+    }
+}
