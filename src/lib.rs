@@ -30,7 +30,7 @@
 //! | [`audit`] | verify, rebuild, replay, signed checkpoints | domain, policy, store, the pure parts of ledger |
 //! | [`connector`] | target systems, and nothing else | domain |
 //! | [`jobs`] | reconcilers: end what is over, deliver, follow the policy source | ledger, connector, store (reads), policy, [`folder`], [`git`], [`child`] |
-//! | [`auth`] | who calls; what each route needs; who sees what | domain, store (reads), ledger |
+//! | [`auth`] | who calls (sessions, tokens, JWTs), sign-in with issuers; what each route needs; who sees what | domain, store (reads), ledger, settings, [`outgoing`] |
 //! | [`web`] | every route on one page, the API, the pages; actix stays in here | auth, ledger, store (reads), audit, directory, settings, doctor |
 //! | [`doctor`] | looks at the whole set-up, says what cures it; a list of checks | what a start uses |
 //! | [`startup`], [`cli`], [`admin`], `sample` | put it together | all |
@@ -52,6 +52,15 @@
 //!
 //! And a read: handler → authorise by the route's entry → one query of [`store::read`] → what the caller may see
 //! ([`auth::visibility`]) → JSON or a page. Reads never pass through the ledger.
+//!
+//! # A sign-in, step by step
+//!
+//! `/signin/{issuer}` sends the browser away with `state`, `nonce` and a PKCE challenge, and has it keep them sealed in a cookie
+//! ([`auth::oidc::attempt`]): nothing is stored here. The callback checks that the answer belongs to that cookie, exchanges the
+//! code, verifies the ID token ([`auth::jwt`], the same code as for access tokens of API callers), and asks who the subject is
+//! ([`auth::oidc::person`]): by the recorded link, else by the configured claim. `Command::SignIn` decides the rest under the
+//! head lock: a subject is one person, a person one subject of an issuer, and one sign-in begins one session. `identity.linked`
+//! and `session.started` are events; a session's cookie holds a secret whose hash is its row's.
 //!
 //! # When policy, people or holdings change
 //!
@@ -131,7 +140,8 @@
 //! # What is left out on purpose, or not yet
 //!
 //! - No cache of decisions: a decision costs some 40 µs, a stale one costs more.
-//! - No sign-in but the development one; OpenID Connect takes its place in [`auth::session`].
+//! - No groups or roles are taken from an issuer: it says who somebody is, the directory and `roles.toml` say the rest.
+//! - No ID token is kept here: the browser keeps its own, for the issuer's sign-out page. No refresh token is asked for.
 //! - What people are told of ending access waits in `notices` and on their pages; nothing mails it yet.
 //! - No reconciliation of target systems yet: a membership that somebody takes away by hand there is not noticed.
 //! - No erasure command yet, although bodies and verification are made for it.

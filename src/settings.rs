@@ -5,7 +5,7 @@ use std::{collections::{BTreeMap, BTreeSet}, fmt, path::{Path, PathBuf}};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::{directory::merge::Precedence, ledger::LeaveBound, domain::{duration::Duration, id::{ConnectorName, PersonId}}};
+use crate::{directory::merge::Precedence, ledger::LeaveBound, domain::{duration::Duration, id::{ConnectorName, PersonId}, record::SourceName}};
 
 pub mod issuer;
 
@@ -99,9 +99,17 @@ pub struct DirectorySettings {
     pub precedence: Vec<String>,
     pub precedence_of: BTreeMap<String, Vec<String>>,
     pub scim_person_id: Vec<String>,
+    pub max_age: BTreeMap<String, Duration>,
 }
 
 impl DirectorySettings {
+    /// How often it is recorded that a source was heard from: ten times as often as matters, and once an hour where it does not.
+    pub fn seen_every(&self, source: &SourceName) -> Duration {
+        let limit = self.max_age.get(source.as_str()).or_else(|| self.max_age.get(source.family()));
+        let seconds = limit.map_or(3600, |l| (l.as_seconds() / 10).max(1));
+        Duration::seconds(seconds).unwrap_or(Duration::MAX)
+    }
+
     /// How many may leave by one source, unconfirmed.
     pub fn leave_bound(&self) -> LeaveBound {
         LeaveBound { share: self.max_leave_share, window: self.leave_window }
@@ -383,7 +391,7 @@ fn override_one(table: &mut Table, known: &Table, name: &str, path: &[String], v
         match entry {
             Some(entry) if issuer::KEYS.contains(&key.as_str()) => {
                 // An id or a secret may look like a number.
-                let text = matches!(key.as_str(), "name" | "title" | "url" | "client_id" | "client_secret" | "person_claim" | "person_field" | "token_type");
+                let text = matches!(key.as_str(), "name" | "title" | "url" | "client_id" | "client_secret" | "subject_claim" | "api_subject_claim" | "person_claim" | "person_field" | "token_type");
                 entry.insert(key.clone(), parse_value(value, text.then(|| Value::String(String::new())).as_ref()));
             }
             Some(_) => problems.push(format!("{name}: unknown key `{key}` of an issuer{}", nearest(key, issuer::KEYS))),

@@ -9,8 +9,8 @@ use crate::{
     audit::checkpoint::Signer,
     clock::Clock,
     connector::{ConnectorConfig, Registry},
-    directory::{Directory, backstage, plan::{self, ImportPlan, Source}, table},
-    domain::{command::Command, problem::{Problem, Severity}, record::SourceName},
+    directory::{Directory, backstage, plan::{self, ImportPlan, Source}, table, tell::Telling},
+    domain::{actor::Actor, command::Command, problem::{Problem, Severity}, record::SourceName},
     folder,
     git::{self, Mirror, Remote},
     jobs::{deliver, expire, reconsider, sessions, policy_source::{Canary, Load, Place, PolicySource}},
@@ -106,7 +106,7 @@ impl Core {
         let reader = Reader::new(location.clone(), settings.database.readers);
         let config = LedgerConfig {
             location: location.clone(),
-            limits: Limits { deny_cooldown: settings.policy.deny_cooldown, requests_per_hour: settings.requests.per_person_per_hour },
+            limits: Limits { deny_cooldown: settings.policy.deny_cooldown, requests_per_hour: settings.requests.per_person_per_hour, max_age: settings.directory.max_age.clone() },
             queue: settings.ledger.queue,
             batch: settings.ledger.batch,
             connectors: settings.connectors(),
@@ -186,7 +186,24 @@ impl Core {
         let snapshot = self.ledger.snapshot();
         let precedence = settings.directory.precedence().map_err(StartError)?;
         let plan = plan::plan_of(&snapshot.directory, &source, &SourceName::files(), &precedence);
+        if settings.directory.max_age.contains_key("files") {
+            self.ledger.source_seen(Actor::system("directory"), &SourceName::files(), settings.directory.seen_every(&SourceName::files())).await?;
+        }
         self.import(plan, &settings.directory.source, settings.directory.max_leave_share, false).await.map(drop)
+    }
+
+    /// Makes people the merge of what sources say in the order that settings give now.
+    ///
+    /// # Errors
+    /// When too many would leave by it, or the ledger does not take it.
+    pub async fn merge_sources_anew(&self, settings: &Settings) -> Result<(), StartError> {
+        let snapshot = self.ledger.snapshot();
+        let precedence = settings.directory.precedence().map_err(StartError)?;
+        let effect = Telling::new(&snapshot.directory, &precedence).merged_anew().effect();
+        let active_before = snapshot.directory.people().values().filter(|p| p.is_active()).count();
+        let leaving = effect.leavers();
+        let plan = ImportPlan { changes: effect.changes, told: effect.told, active_before, leaving, refused: effect.refused };
+        self.import(plan, "directory.precedence", settings.directory.max_leave_share, false).await.map(drop)
     }
 
     /// Records what an import changes; answers how many events it took.
@@ -305,6 +322,7 @@ impl Application {
         };
         let first_start = core.ledger.snapshot().in_force.is_none();
         core.import_configured_people(&settings).await?;
+        core.merge_sources_anew(&settings).await?;
         let place = policy_place(&settings)?;
         let sole = match &place {
             Place::Folder(_) => Some(follow_alone(&core.location).await?),

@@ -146,14 +146,23 @@ async fn import(context: &Context, source: &Source, from: &Path, confirm: bool, 
     if !confirm {
         plan.check_shrink(context.settings.directory.max_leave_share).map_err(|e| e.to_string())?;
     }
-    if dry_run || (plan.changes.is_empty() && plan.told.is_empty()) {
+    if dry_run {
+        return Ok(Done::Yes);
+    }
+    let seen = context.settings.directory.max_age.contains_key("files");
+    if !seen && plan.changes.is_empty() && plan.told.is_empty() {
         return Ok(Done::Yes);
     }
     let mut connection = Connection::open(&context.settings).await?;
-    let command = Command::ChangeDirectory { changes: plan.changes, told: plan.told, source: from.display().to_string(), expected_revision: directory.revision() };
-    let answer = connection.send(command).await;
+    if !plan.changes.is_empty() || !plan.told.is_empty() {
+        let command = Command::ChangeDirectory { changes: plan.changes, told: plan.told, source: from.display().to_string(), expected_revision: directory.revision() };
+        connection.send(command).await?.map_err(|refusal| refusal.to_string())?;
+    }
+    // Heard from also when nothing has changed.
+    if seen {
+        connection.send(Command::SourceSeen { source: SourceName::files() }).await?.map_err(|refusal| refusal.to_string())?;
+    }
     connection.close().await;
-    answer?.map_err(|refusal| refusal.to_string())?;
     Ok(Done::Yes)
 }
 

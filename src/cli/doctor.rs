@@ -13,8 +13,8 @@ use crate::{
 pub(super) async fn run(format: Format, file: Option<&Path>, settings: Result<Settings, String>) -> Outcome {
     let findings = match settings {
         Err(problems) => problems.lines().map(|problem| {
-            let place = file.map_or("config/default.toml".to_owned(), |f| f.display().to_string());
-            Finding::fault("configuration", problem, format!("set it in {place} or by its variable BANDPASS__SECTION__KEY; config/default.toml documents every key"))
+            let place = file.map_or("a file of your own (--config FILE)".to_owned(), |f| f.display().to_string());
+            Finding::fault("configuration", problem, format!("set it in {place} or by its variable, BANDPASS__SECTION__KEY; config/default.toml documents every key"))
         }).collect(),
         Ok(settings) => Ground::new(settings, clock::system(), None).await?.findings().await,
     };

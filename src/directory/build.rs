@@ -61,6 +61,7 @@ impl Directory {
             reports: reports.into_iter().map(|(k, v)| (k, Arc::new(v))).collect(),
             accounts: accounts.into_iter().collect(),
             records: Records::default(),
+            seen: Arc::default(),
         }
     }
 

@@ -22,6 +22,8 @@ use std::{
 use crate::domain::{
     id::{ConnectorName, PersonId, TeamId},
     person::{Person, Subject, Team},
+    record::SourceName,
+    time::Time,
 };
 pub use build::Changed;
 use records::Records;
@@ -44,6 +46,8 @@ pub struct Directory {
     /// Who has an account in a target system, people who left included.
     accounts: Sorted<(ConnectorName, String), PersonId>,
     records: Records,
+    /// When sources were heard from, as far as that is recorded.
+    seen: Arc<BTreeMap<SourceName, Time>>,
 }
 
 impl Directory {
@@ -138,6 +142,18 @@ impl Directory {
     /// Whether two directories have the very same teams: one was made from the other, and no team changed.
     pub fn shares_teams(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.teams, &other.teams)
+    }
+
+    /// When a source was heard from, as far as that is recorded: a little less than the truth.
+    pub fn seen(&self, source: &SourceName) -> Option<Time> {
+        self.seen.get(source).copied()
+    }
+
+    /// The same with when sources were heard from.
+    #[must_use]
+    pub fn with_seen(mut self, seen: Vec<(SourceName, Time)>) -> Self {
+        self.seen = Arc::new(seen.into_iter().collect());
+        self
     }
 
     /// What sources say, where more than files speak.

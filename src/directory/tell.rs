@@ -64,6 +64,15 @@ impl<'a> Telling<'a> {
         vec![files]
     }
 
+    /// Nobody says anything new, but the order of sources may be another.
+    #[must_use]
+    pub fn merged_anew(mut self) -> Self {
+        let records = self.directory.records();
+        self.people = records.people().map(|(id, list)| (id.clone(), list.to_vec())).collect();
+        self.teams = records.teams().map(|(id, list)| (id.clone(), list.to_vec())).collect();
+        self
+    }
+
     /// A source says this of a person.
     pub fn person(&mut self, record: PersonRecord) {
         let mut list = self.records_of(record.id());

@@ -27,7 +27,7 @@ pub(super) async fn check(ground: &Ground) -> Vec<Finding> {
     }
     if found.is_empty() {
         let against = if examined.clock.is_some() { ", as the database's to two seconds" } else { "" };
-        found.push(Finding::ok(NAME, format!("{}{against}", Time::from_micros(now - now.rem_euclid(1_000_000)))));
+        found.push(Finding::ok(NAME, format!("{}{against}", Time::from_micros(now).timestamp().strftime("%-d %B %Y, %H:%M:%S UTC"))));
     }
     found
 }

@@ -39,8 +39,8 @@ fn cure(problem: &str) -> &'static str {
     const KNOWN: [(&str, &str); 6] = [
         ("could not be reached", "start the target, or set `url` of the [[connector]] (host, port, database)"),
         ("allowed_roles", "add the role to `allowed_roles` of the [[connector]], or take the entitlement out of the group's file"),
+        ("is CREATEROLE", "as an administrator of the target: ALTER ROLE … NOCREATEROLE for the connector's role"),
         ("ADMIN OPTION", "as an administrator of the target: GRANT the role TO the connector's role WITH ADMIN OPTION"),
-        ("CREATEROLE", "as an administrator of the target: ALTER ROLE … NOCREATEROLE for the connector's role"),
         ("superuser", "use a role of its own for the connector, which is no superuser and has ADMIN OPTION on the listed roles alone"),
         ("no role", "create the role in the target, or take it out of `allowed_roles`"),
     ];

@@ -25,12 +25,14 @@ pub(super) async fn check(ground: &Ground) -> Vec<Finding> {
     }
     let role = &examined.role;
     if !examined.powers.is_empty() {
-        let shown: Vec<&str> = examined.powers.iter().take(4).map(String::as_str).collect();
-        let more = examined.powers.len().saturating_sub(shown.len());
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let (owned, mut shown): (Vec<&str>, Vec<String>) = (examined.powers.iter().filter_map(|p| p.strip_prefix("owns the ")).collect(), examined.powers.iter().filter(|p| !p.starts_with("owns the ")).cloned().collect());
+        let example = owned.iter().find(|o| o.ends_with(" audit_log")).or(owned.first());
+        if let Some(example) = example {
+            shown.push(if owned.len() == 1 { format!("owns the {example}") } else { format!("owns the {example} and others") });
+        }
         found.push(Finding::fault(
             NAME,
-            format!("the service's role `{role}` {}{more}, so it could change the past", shown.join(", ")),
+            format!("the service's role `{role}` {}, so it could change the past", shown.join(", ")),
             format!("make a role that owns nothing (CREATE ROLE bandpass_service LOGIN PASSWORD '…'), name it in `database.url`, keep `{role}` for `database.migrate_url`, and run bandpass db migrate"),
         ));
     }

@@ -3,7 +3,7 @@
 use std::{fs::{self, Metadata}, os::unix::fs::PermissionsExt, path::{Path, PathBuf}};
 
 use super::{Finding, Ground};
-use crate::{audit::checkpoint::Signer, store::db::Location};
+use crate::{audit::checkpoint::Signer, child::{self, Bounds}, store::db::Location};
 
 const NAME: &str = "files";
 
@@ -54,12 +54,35 @@ fn look(ground: &Ground) -> Vec<Finding> {
     {
         found.push(Finding::fault(NAME, error, "set `audit.key_file` to the key that signed the checkpoints so far; only where there are none, remove the file and a start makes a new one"));
     }
+    let data = match &ground.location {
+        Location::Sqlite(path) => path.parent().filter(|p| !p.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned),
+        Location::Postgres(_) => folder.clone(),
+    };
+    found.extend(short_of_space(&data));
     if found.is_empty() {
         let there = keys.iter().filter(|(p, _)| p.exists()).count();
         let detail = if there == 0 { format!("`{}` can be written; the first start makes keys there", folder.display()) } else { format!("`{}` can be written, and keys and database are this user's alone", folder.display()) };
         found.push(Finding::ok(NAME, detail));
     }
     found
+}
+
+/// Whether the disk of a folder is nearly full, as `df` tells it.
+fn short_of_space(folder: &Path) -> Option<Finding> {
+    let mut df = std::process::Command::new("df");
+    df.arg("-Pk").arg(folder.ancestors().find(|p| p.exists()).filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")));
+    let said = child::run(df, Vec::new(), Bounds { deadline: std::time::Duration::from_secs(5), output: 64 * 1024 }).ok()?;
+    let text = String::from_utf8_lossy(&said.said).into_owned();
+    let mut columns = text.lines().nth(1)?.split_whitespace().skip(1);
+    let (whole, _, free): (u64, u64, u64) = (columns.next()?.parse().ok()?, columns.next()?.parse().ok()?, columns.next()?.parse().ok()?);
+    let shown = folder.display();
+    let detail = format!("{} MiB are free where `{shown}` lies, of {} MiB", free / 1024, whole / 1024);
+    let cure = "make room: without it nothing new is recorded, and so nothing granted";
+    match free {
+        0..=65_536 => Some(Finding::fault(NAME, detail, cure)),
+        _ if free < 1024 * 1024 && free < whole / 20 => Some(Finding::warning(NAME, detail, cure)),
+        _ => None,
+    }
 }
 
 fn too_open(path: &Path, about: &Metadata, others: Others) -> Option<Finding> {

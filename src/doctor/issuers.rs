@@ -35,18 +35,16 @@ async fn look(ground: &Ground, provider: &Provider, http: &Outgoing) -> Vec<Find
         Err(error) => return vec![Finding::fault(name, error.0, format!("set {} exactly as the issuer calls itself (its discovery document says it as `issuer`), and let this machine reach it", key("url")))],
     };
     let mut found = Vec::new();
-    match http.look(&metadata.jwks_uri).await {
-        Err(error) => found.push(Finding::fault(&name, format!("its keys cannot be read: {error}"), "without them no token can be verified: let this machine reach that address")),
-        Ok(answer) => {
-            let keys = serde_json::from_slice(&answer.body).map_err(|e| e.to_string()).and_then(|document| crate::auth::jwt::KeySet::read(&document));
-            match keys {
-                Err(error) => found.push(Finding::fault(&name, format!("`{}` holds no usable list of keys: {error}", metadata.jwks_uri), "have the issuer publish signing keys there")),
-                Ok(keys) if keys.is_empty() => found.push(Finding::fault(&name, format!("`{}` lists no key that Bandpass can use", metadata.jwks_uri), "have the issuer sign with RS256, PS256, ES256 or EdDSA")),
-                Ok(_) => {}
+    match http.get_json(&metadata.jwks_uri, None).await {
+        Err(error) => found.push(Finding::fault(&name, format!("its keys cannot be read: {error}"), "without them no token can be verified: have the issuer publish them there, and let this machine reach that address")),
+        Ok(document) => {
+            if let Err(error) = crate::auth::jwt::KeySet::read(&document) {
+                found.push(Finding::fault(&name, format!("`{}`: {error}", metadata.jwks_uri), "have the issuer sign with RS256, PS256, ES256 or EdDSA, and publish its keys there"));
             }
-            found.extend(clock(ground, &name, answer.date.as_deref()));
         }
     }
+    let date = http.look(&metadata.jwks_uri).await.ok().and_then(|answer| answer.date);
+    found.extend(clock(ground, &name, date.as_deref()));
     if settings.client_secret.reveal().is_empty() {
         let variable = settings.name.as_str().to_uppercase().replace('-', "_");
         found.push(Finding::warning(&name, "there is no `client_secret`: anybody can pose as Bandpass there, kept back by PKCE alone, and replicas cannot finish each other's sign-ins", format!("BANDPASS__SIGNIN__ISSUER__{variable}__CLIENT_SECRET, with the secret that the issuer gave")));

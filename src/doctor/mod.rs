@@ -15,6 +15,7 @@ mod issuers;
 mod log;
 mod people;
 mod policy;
+mod service;
 mod text;
 mod tokens;
 #[cfg(test)]
@@ -128,6 +129,7 @@ pub struct Check {
 
 /// Every check, in the order in which findings are told: what others stand on comes first.
 pub const CHECKS: &[Check] = &[
+    Check { name: "service", run: |g| Box::pin(service::check(g)) },
     Check { name: "address", run: |g| Box::pin(address::check(g)) },
     Check { name: "files", run: |g| Box::pin(files::check(g)) },
     Check { name: "database", run: |g| Box::pin(database::check(g)) },

@@ -86,7 +86,7 @@ fn of_problems(problems: &[Problem], cure: &str) -> Vec<Finding> {
         found.push(Finding::fault(NAME, format!("the files cannot be used:\n{}", shown(&errors)), cure));
     }
     if !warnings.is_empty() {
-        found.push(Finding::warning(NAME, format!("{} warning(s):\n{}", warnings.len(), shown(&warnings)), "bandpass policy check shows each with its cure"));
+        found.push(Finding::warning(NAME, format!("{}:\n{}", if warnings.len() == 1 { "1 warning".to_owned() } else { format!("{} warnings", warnings.len()) }, shown(&warnings)), "bandpass policy check shows each with its cure"));
     }
     found
 }
@@ -95,17 +95,18 @@ fn from_outside(ground: &Ground) -> Vec<Finding> {
     let settings = &ground.settings;
     let read = match files(settings) {
         Ok(read) => read,
-        Err(message) => return vec![Finding::fault(NAME, format!("`policy.source` is `{}`: {message}", shown(settings)), cure_of_unreachable(settings))],
+        Err((message, cure)) => return vec![Finding::fault(NAME, format!("`policy.source` is `{}`: {message}", shown(settings)), cure.unwrap_or_else(|| cure_of_unreachable(settings)))],
     };
     let checked = policy::check(&read, &known(&ground.directory, &settings.connectors()), &settings.policy.timezone);
     let mut found = of_problems(&checked.problems, "bandpass policy check shows each with its cure");
     if let Some(set) = &checked.set {
-        let (groups, rails) = (set.groups().len(), set.guardrails().len());
+        let counted = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+        let (groups, rails) = (counted(set.groups().len(), "group"), counted(set.guardrails().len(), "guardrail"));
         let note = match &ground.policy {
             Some(in_force) if ground.reader.is_some() && in_force.revision() != set.revision() => format!("; {} is in force in the database", in_force.revision().short()),
             _ => String::new(),
         };
-        found.push(Finding::ok(NAME, format!("{groups} groups, {rails} guardrails in `{}`: revision {}{note}", shown(settings), set.revision().short())));
+        found.push(Finding::ok(NAME, format!("{groups}, {rails} in `{}`: revision {}{note}", shown(settings), set.revision().short())));
     }
     found
 }
@@ -118,16 +119,17 @@ fn shown(settings: &Settings) -> String {
 }
 
 /// The files of the source. A repository is fetched into a folder of its own, which goes again.
-fn files(settings: &Settings) -> Result<PolicyFiles, String> {
-    let Some(remote) = Remote::parse(&settings.policy.source)? else {
+fn files(settings: &Settings) -> Result<PolicyFiles, (String, Option<String>)> {
+    let plain = |message: String| (message, None);
+    let Some(remote) = Remote::parse(&settings.policy.source).map_err(plain)? else {
         let path = Path::new(&settings.policy.source);
         if !path.exists() {
-            return Err("there is no such folder".to_owned());
+            return Err(plain("there is no such folder".to_owned()));
         }
-        let files = folder::read(path, folder::POLICY_ENDINGS)?;
+        let files = folder::read(path, folder::POLICY_ENDINGS).map_err(plain)?;
         return Ok(files.into_iter().filter(|(path, _)| !path.starts_with("org/")).collect());
     };
-    git::installed()?;
+    git::installed().map_err(|e| (e, Some("apt-get install git".to_owned())))?;
     let copy = std::env::temp_dir().join(format!("bandpass-doctor-{}", std::process::id()));
     let mirror = Mirror { folder: copy.clone(), remote, branch: settings.policy.branch.clone(), below: settings.policy.path.clone(), signers: settings.policy.signers.clone() };
     let read = mirror.fetch().and_then(|head| {
@@ -136,7 +138,7 @@ fn files(settings: &Settings) -> Result<PolicyFiles, String> {
     });
     let _ = std::fs::remove_dir_all(&copy);
     read.map_err(|error| match error {
-        Unusable::Unreachable(why) => why,
-        Unusable::Refused { message, help } => help.map_or(message.clone(), |help| format!("{message} ({help})")),
+        Unusable::Unreachable(why) => (why, None),
+        Unusable::Refused { message, help } => (message, help),
     })
 }

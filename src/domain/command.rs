@@ -139,6 +139,11 @@ pub enum Command {
         /// The directory they were computed against; another one in force is a conflict.
         expected_revision: i64,
     },
+    /// Record that a source was heard from, whether it said something or not.
+    SourceSeen {
+        /// Which.
+        source: SourceName,
+    },
     /// Record that a source would have more people leave than it may by itself.
     HoldLeavers {
         /// Which.

@@ -80,6 +80,8 @@ pub enum ReasonKind {
     Blocked,
     /// New grants are stopped by the freeze switch.
     Frozen,
+    /// What is known of the person is too old to grant anything on it.
+    StaleFacts,
     /// A person's verdict.
     Verdict,
 }

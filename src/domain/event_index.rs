@@ -107,6 +107,7 @@ impl Change {
             Self::TeamChanged { .. }
             | Self::TeamRemoved { .. }
             | Self::TeamRecorded { .. }
+            | Self::SourceSeen { .. }
             | Self::LeaversHeld { .. }
             | Self::LeaversConfirmed { .. }
             | Self::EndingsWithdrawn { .. }

@@ -15,6 +15,7 @@ pub mod directory_change;
 pub mod duration;
 pub mod event;
 pub mod event_index;
+mod event_kind;
 pub mod explanation;
 pub mod grant;
 pub mod group;

@@ -32,6 +32,11 @@ impl SourceName {
         Self(format!("catalog:{name}").into())
     }
 
+    /// Takes the text as the database holds it.
+    pub fn stored(text: &str) -> Self {
+        Self(Arc::from(text))
+    }
+
     /// Reads the name of a source that feeds the directory.
     pub fn parse(text: &str) -> Option<Self> {
         let (family, name) = text.split_once(':')?;

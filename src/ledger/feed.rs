@@ -102,6 +102,19 @@ impl Ledger {
         }
     }
 
+    /// Records that a source was heard from, unless that was recorded within `every`.
+    ///
+    /// # Errors
+    /// When the ledger does not take it.
+    pub async fn source_seen(&self, actor: Actor, source: &SourceName, every: Duration) -> Result<(), LedgerError> {
+        if self.snapshot().directory.seen(source).is_some_and(|at| at.plus(every) > self.now()) {
+            return Ok(());
+        }
+        let command = Command::SourceSeen { source: source.clone() };
+        let envelope = Envelope { id: CommandId(fresh_id()), actor, command, idempotency: None };
+        self.execute(envelope).await.map(drop)
+    }
+
     /// What the log says last about the leavers of a source since an instant.
     ///
     /// # Errors

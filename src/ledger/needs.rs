@@ -170,6 +170,7 @@ pub fn may_remove(command: &Command) -> bool {
             | Command::RecordRefusals { .. }
             | Command::CreateToken { .. }
             | Command::RevokeToken { .. }
+            | Command::SourceSeen { .. }
             | Command::HoldLeavers { .. }
             | Command::ConfirmLeavers { .. }
             | Command::SignIn { .. }
@@ -183,5 +184,5 @@ pub fn may_remove(command: &Command) -> bool {
 
 /// Whether a command changes what later commands are decided on, so that it is a batch of its own.
 pub fn stands_alone(command: &Command) -> bool {
-    matches!(command, Command::ChangeDirectory { .. } | Command::LoadPolicy { .. } | Command::ConfirmRemovals { .. })
+    matches!(command, Command::ChangeDirectory { .. } | Command::SourceSeen { .. } | Command::LoadPolicy { .. } | Command::ConfirmRemovals { .. })
 }

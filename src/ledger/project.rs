@@ -163,6 +163,7 @@ pub fn project(event: &Event) -> Vec<RowChange> {
         }
         Change::SessionEnded { session, cause, .. } => vec![RowChange::SessionEnded { id: *session, at, cause: *cause }],
         Change::FreezeSet { on } => vec![RowChange::Frozen(*on)],
+        Change::SourceSeen { source } => vec![RowChange::SourceSeen { source: source.clone(), at, seq }, RowChange::DirectoryRevision(seq)],
         Change::PolicyLoadFailed { .. } | Change::SigninRefused { .. } | Change::Refused { .. } | Change::LeaversHeld { .. } | Change::LeaversConfirmed { .. } => Vec::new(),
     }
 }

@@ -286,6 +286,7 @@ impl State {
             | RowChange::TeamPut { .. }
             | RowChange::TeamGone(_)
             | RowChange::PersonRecordPut { .. }
+            | RowChange::SourceSeen { .. }
             | RowChange::TeamRecordPut { .. }
             | RowChange::TeamRecordGone { .. }
             | RowChange::GroupBorn { .. }

@@ -108,11 +108,12 @@ fn read_directory(writer: &mut Writer, last: Option<&Directory>, revision: i64) 
         let changed = Changed { people: found.people, teams: found.teams, person_records: found.person_records, team_records: found.team_records };
         let (next, touched) = last.with_changed(changed, revision);
         if (next.teams().len(), next.records().team_count()) == found.team_counts {
-            return Ok((next, Some(touched)));
+            return Ok((next.with_seen(found.seen), Some(touched)));
         }
     }
     let found = writer.load_directory()?;
-    Ok((Directory::new(found.people, found.teams, revision).with_records(found.person_records, found.team_records), None))
+    let directory = Directory::new(found.people, found.teams, revision).with_records(found.person_records, found.team_records);
+    Ok((directory.with_seen(found.seen), None))
 }
 
 struct Thread {

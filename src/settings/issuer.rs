@@ -12,8 +12,10 @@ use crate::domain::{
 };
 
 /// Keys of an issuer, for errors about unknown ones.
-pub const KEYS: [&str; 12] =
-    ["name", "title", "url", "client_id", "client_secret", "scopes", "person_claim", "person_field", "audiences", "algorithms", "token_type", "client"];
+pub const KEYS: [&str; 14] = [
+    "name", "title", "url", "client_id", "client_secret", "scopes", "subject_claim", "person_claim", "person_field", "api_subject_claim",
+    "audiences", "algorithms", "token_type", "client",
+];
 
 /// Signature algorithms that tokens may have. Those with a shared secret, and `none`, are not among them.
 pub const ALGORITHMS: [&str; 9] = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
@@ -35,9 +37,13 @@ pub struct Issuer {
     #[serde(default = "usual_scopes")]
     pub scopes: Vec<String>,
     #[serde(default = "subject")]
+    pub subject_claim: String,
+    #[serde(default = "subject")]
     pub person_claim: String,
     #[serde(default)]
     pub person_field: PersonField,
+    #[serde(default)]
+    pub api_subject_claim: Option<String>,
     #[serde(default)]
     pub audiences: Vec<String>,
     #[serde(default = "usual_algorithms")]
@@ -123,6 +129,11 @@ fn usual_type() -> String {
 }
 
 impl Issuer {
+    /// The claim of access tokens that holds what `subject_claim` holds in ID tokens.
+    pub fn api_subject(&self) -> &str {
+        self.api_subject_claim.as_deref().unwrap_or(&self.subject_claim)
+    }
+
     /// Adds what is wrong with it, a sentence each.
     pub(super) fn check(&self, problems: &mut Vec<String>) {
         let name = &self.name;
@@ -141,13 +152,15 @@ impl Issuer {
         if !self.scopes.iter().any(|s| s == "openid") {
             wrong("`scopes` lacks `openid`, without which an issuer names nobody".to_owned());
         }
-        if UNSTABLE_CLAIMS.contains(&self.person_claim.as_str()) {
-            wrong(format!(
-                "`person_claim` is `{}`, which an issuer may change or give to somebody else later, and with it this person's access; expected a stable identifier, like `sub` or an employee number",
-                self.person_claim
-            ));
-        } else if self.person_claim.is_empty() {
-            wrong("`person_claim` is empty; expected a claim like `sub` or `employee_id`".to_owned());
+        let claims = [("subject_claim", Some(&self.subject_claim)), ("person_claim", Some(&self.person_claim)), ("api_subject_claim", self.api_subject_claim.as_ref())];
+        for (key, claim) in claims.into_iter().filter_map(|(key, claim)| Some((key, claim?))) {
+            if claim.is_empty() {
+                wrong(format!("`{key}` is empty; expected a claim like `sub` or `employee_id`"));
+            } else if UNSTABLE_CLAIMS.contains(&claim.as_str()) {
+                wrong(format!(
+                    "`{key}` is `{claim}`, which an issuer may change or give to somebody else later, and with it this person's access; expected a stable identifier, like `sub` or an employee number"
+                ));
+            }
         }
         if self.algorithms.is_empty() {
             wrong("`algorithms` is empty; then no token could be verified".to_owned());
@@ -180,5 +193,65 @@ impl Issuer {
                 wrong(format!("client `{id}` has the scope `approve`: a service never approves, since a program that could vote would be a vote of its owner"));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::settings::Settings;
+
+    /// Why settings with an issuer do not load; empty when they do.
+    fn refused(signin: &str, issuer: &str, variables: &[(&str, &str)]) -> String {
+        let file = std::env::temp_dir().join(format!("bandpass_issuer_{}.toml", uuid::Uuid::now_v7()));
+        let text = format!("[signin]\n{signin}\n[[signin.issuer]]\nname = \"corp\"\ntitle = \"Corp\"\nurl = \"https://idp.example\"\nclient_id = \"b\"\n{issuer}\n");
+        std::fs::write(&file, text).unwrap();
+        let loaded = Settings::load(Some(&file), variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+        std::fs::remove_file(&file).unwrap();
+        loaded.err().map(|e| e.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_cannot_be_right_is_told() {
+        const OIDC: &str = "mode = \"oidc\"";
+        assert_eq!(refused(OIDC, "", &[]), "");
+        for (signin, issuer, words) in [
+            ("", "", "where everybody is whom they choose"),
+            ("mode = \"oidc\"\nidle = \"2d\"", "", "`signin.idle` is longer"),
+            (OIDC, "person_claim = \"email\"", "may change or give to somebody else later"),
+            (OIDC, "subject_claim = \"preferred_username\"", "`subject_claim` is `preferred_username`"),
+            (OIDC, "person_field = \"email\"", "expected `id` or `accounts.NAME`"),
+            (OIDC, "scopes = [\"profile\"]", "lacks `openid`"),
+            (OIDC, "algorithms = [\"HS256\"]", "`algorithms` has `HS256`"),
+            (OIDC, "algorithms = [\"none\"]", "`algorithms` has `none`"),
+            (OIDC, "audiences = [\"b\"]\ntoken_type = \"JWT\"", "an ID token, which every app may see"),
+            (OIDC, "person_clam = \"sub\"", "did you mean `person_claim`"),
+            (OIDC, "[[signin.issuer.client]]\nclient_id = \"x\"\nservice = \"x\"\nowner = \"ann\"\nscopes = [\"read\"]", "`audiences` is empty"),
+            (
+                OIDC,
+                "audiences = [\"api\"]\n[[signin.issuer.client]]\nclient_id = \"x\"\nservice = \"x\"\nowner = \"ann\"\nscopes = [\"read\", \"approve\"]",
+                "a service never approves",
+            ),
+            (OIDC, "[[signin.issuer]]\nname = \"corp\"\ntitle = \"C\"\nurl = \"https://other.example\"\nclient_id = \"b\"", "two issuers are called `corp`"),
+            (OIDC, "[[signin.issuer]]\nname = \"other\"\ntitle = \"C\"\nurl = \"http://other.example\"\nclient_id = \"b\"", "plain http beyond this machine"),
+        ] {
+            let told = refused(signin, issuer, &[]);
+            assert!(told.contains(words), "{signin} {issuer}: {told}");
+        }
+        let told = refused(OIDC, "", &[("BANDPASS__SERVER__PUBLIC_URL", "http://access.example.com")]);
+        assert!(told.contains("`server.public_url`") && told.contains("expected https"), "{told}");
+    }
+
+    #[test]
+    fn secrets_come_from_the_environment_and_do_not_print() {
+        let variables = [("BANDPASS__SIGNIN__MODE", "oidc"), ("BANDPASS__SIGNIN__ISSUER__CORP_SSO__CLIENT_SECRET", "0123")];
+        let file = std::env::temp_dir().join(format!("bandpass_issuer_{}.toml", uuid::Uuid::now_v7()));
+        std::fs::write(&file, "[[signin.issuer]]\nname = \"corp-sso\"\ntitle = \"C\"\nurl = \"https://idp.example\"\nclient_id = \"b\"\n").unwrap();
+        let settings = Settings::load(Some(&file), variables.map(|(k, v)| (k.to_owned(), v.to_owned()))).unwrap();
+        assert_eq!(settings.signin.issuer[0].client_secret.reveal(), "0123");
+        assert!(!format!("{settings:?}").contains("0123"));
+        let unknown = [("BANDPASS__SIGNIN__ISSUER__NOBODY__CLIENT_SECRET", "x")];
+        let told = Settings::load(Some(&file), unknown.map(|(k, v)| (k.to_owned(), v.to_owned()))).unwrap_err().to_string();
+        assert!(told.contains("there is no issuer `nobody`"), "{told}");
+        std::fs::remove_file(&file).unwrap();
     }
 }

@@ -209,6 +209,15 @@ pub enum RowChange {
         /// By which event.
         seq: i64,
     },
+    /// A source was heard from.
+    SourceSeen {
+        /// Which.
+        source: SourceName,
+        /// When.
+        at: Time,
+        /// By which event.
+        seq: i64,
+    },
     /// A source speaks of a team no more.
     TeamRecordGone {
         /// Who.

@@ -8,13 +8,13 @@ use super::{
     change::RowChange,
     db::{Db, Location, Purpose, connect, on},
     read::StoreError,
-    row_records::{PersonRecordRow, TeamRecordRow},
+    row_records::{PersonRecordRow, SourceSeenRow, TeamRecordRow},
     row_session::{IdentityRow, SessionRow, identity_key},
     row_standing::{GroupLifeRow, HeldEndingsRow, NoticeRow, on_change_word, standing_columns},
     row::{
         ApprovalRow, AuditLogRow, AuditPrivateRow, BlockRow, DeliveryRow, GrantRow, PersonRow, RequestRow, TeamRow, TokenRow, entitlements_text,
     },
-    schema::{approvals, audit_log, audit_private, blocks, deliveries, grants, group_lives, head, held_endings, identities, notices, people, person_records, policy_blobs, policy_sets, removals_confirmed, requests, sessions, team_records, teams, tokens},
+    schema::{approvals, audit_log, audit_private, blocks, deliveries, grants, group_lives, head, held_endings, identities, notices, people, person_records, policy_blobs, policy_sets, removals_confirmed, requests, sessions, sources_seen, team_records, teams, tokens},
     snapshot::{StoredFiles, policy_files},
     writer::{HeadRow, store_error},
 };
@@ -229,6 +229,10 @@ impl Dump {
                     self.put("team_records", format!("{}\n{}", row.source, row.team), &row);
                 }
             }
+            RowChange::SourceSeen { source, at, seq } => {
+                let row = SourceSeenRow { source: source.to_string(), at: at.micros(), seq: *seq };
+                self.put("sources_seen", row.source.clone(), &row);
+            }
             RowChange::TeamRecordGone { source, team } => {
                 self.tables.entry("team_records").or_default().remove(&format!("{source}\n{team}"));
             }
@@ -402,6 +406,7 @@ impl Dumper {
         }
         dump_table!(deliveries, DeliveryRow, |r: &DeliveryRow| r.id.clone());
         dump_table!(people, PersonRow, |r: &PersonRow| r.id.clone());
+        dump_table!(sources_seen, SourceSeenRow, |r: &SourceSeenRow| r.source.clone());
         dump_table!(person_records, PersonRecordRow, |r: &PersonRecordRow| format!("{}\n{}", r.source, r.person));
         dump_table!(team_records, TeamRecordRow, |r: &TeamRecordRow| format!("{}\n{}", r.source, r.team));
         dump_table!(teams, TeamRow, |r: &TeamRow| r.id.clone());

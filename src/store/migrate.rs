@@ -68,7 +68,7 @@ fn grant_rights(db: &mut Db, role: &str) -> Result<(), String> {
     let sql = format!(
         "GRANT USAGE ON SCHEMA public TO {role};
          GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
-         GRANT INSERT, UPDATE ON requests, grants, deliveries, people, teams, group_lives, blocks, tokens, held_endings, sessions, session_seen, token_used, person_records, team_records TO {role};
+         GRANT INSERT, UPDATE ON requests, grants, deliveries, people, teams, group_lives, blocks, tokens, held_endings, sessions, session_seen, token_used, person_records, team_records, sources_seen TO {role};
          GRANT INSERT ON removals_confirmed, notices, approvals, policy_blobs, policy_sets, idempotency, identities TO {role};
          GRANT DELETE ON teams, team_records, blocks, approvals, idempotency, identities, session_seen, token_used TO {role};
          GRANT EXECUTE ON FUNCTION ledger_lock TO {role};

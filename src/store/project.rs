@@ -13,11 +13,11 @@ use serde::Serialize;
 use super::{
     change::RowChange,
     db::{Db, on},
-    row_records::{PersonRecordRow, TeamRecordRow},
+    row_records::{PersonRecordRow, SourceSeenRow, TeamRecordRow},
     row_session::{IdentityRow, SessionRow},
     row_standing::{GroupLifeRow, HeldEndingsRow, NoticeRow, on_change_word, standing_columns},
     row::{ApprovalRow, BlockRow, DeliveryRow, GrantRow, PersonRow, RequestRow, TeamRow, TokenRow, entitlements_text},
-    schema::{HeldRemoval, approvals, blocks, deliveries, grants, group_lives, held_endings, identities, notices, people, person_records, removals_confirmed, requests, sessions, team_records, teams, tokens},
+    schema::{HeldRemoval, approvals, blocks, deliveries, grants, group_lives, held_endings, identities, notices, people, person_records, removals_confirmed, requests, sessions, sources_seen, team_records, teams, tokens},
 };
 use crate::domain::{delivery::DeliveryState, person::PersonStatus, time::Time};
 
@@ -323,6 +323,10 @@ fn update(db: &mut Db, change: &RowChange) -> Result<(), DieselError> {
             let row = TeamRecordRow::new(record, *seq).map_err(|e| DieselError::SerializationError(Box::new(e)))?;
             let key = (team_records::source, team_records::team);
             on!(db, c => diesel::insert_into(team_records::table).values(&row).on_conflict(key).do_update().set(&row).execute(c)).map(drop)
+        }
+        RowChange::SourceSeen { source, at, seq } => {
+            let row = SourceSeenRow { source: source.to_string(), at: at.micros(), seq: *seq };
+            on!(db, c => diesel::insert_into(sources_seen::table).values(&row).on_conflict(sources_seen::source).do_update().set(&row).execute(c)).map(drop)
         }
         RowChange::TeamRecordGone { source, team } => {
             on!(db, c => diesel::delete(team_records::table.find((source.as_str(), team.as_str()))).execute(c)).map(drop)

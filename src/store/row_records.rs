@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::schema::{person_records, team_records};
+use super::schema::{person_records, sources_seen, team_records};
 use crate::domain::record::{PersonRecord, TeamRecord};
 
 /// `person_records`. `data` is the record as JSON.
@@ -13,6 +13,16 @@ pub struct PersonRecordRow {
     pub source: String,
     pub person: String,
     pub data: String,
+    pub seq: i64,
+}
+
+/// `sources_seen`.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = sources_seen)]
+#[allow(missing_docs)]
+pub struct SourceSeenRow {
+    pub source: String,
+    pub at: i64,
     pub seq: i64,
 }
 

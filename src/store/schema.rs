@@ -152,6 +152,13 @@ diesel::table! {
     }
 }
 diesel::table! {
+    sources_seen (source) {
+        source -> Text,
+        at -> BigInt,
+        seq -> BigInt,
+    }
+}
+diesel::table! {
     team_records (source, team) {
         source -> Text,
         team -> Text,

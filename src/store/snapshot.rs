@@ -7,13 +7,14 @@ use super::{
     read::StoreError,
     row::{PersonRow, TeamRow},
     row_records::{PersonRecordRow, TeamRecordRow},
-    schema::{people, person_records, policy_blobs, policy_sets, team_records, teams},
+    schema::{people, person_records, policy_blobs, policy_sets, sources_seen, team_records, teams},
     writer::{Writer, store_error},
 };
 use crate::domain::{
     id::{PersonId, PolicyRevision},
     person::{Person, PersonStatus, Team},
-    record::{PersonRecord, TeamRecord},
+    record::{PersonRecord, SourceName, TeamRecord},
+    time::Time,
 };
 
 /// A stored policy set: time zone, then path and bytes of every file.
@@ -30,6 +31,8 @@ pub struct StoredDirectory {
     pub person_records: Vec<PersonRecord>,
     /// What sources say of teams.
     pub team_records: Vec<TeamRecord>,
+    /// When sources were heard from: all of them, they are few.
+    pub seen: Vec<(SourceName, Time)>,
     /// How many teams and records of teams there are in all: a row that is gone leaves no number, but is missed here.
     pub team_counts: (usize, usize),
 }
@@ -74,6 +77,8 @@ impl Writer {
             let bad = |_| StoreError(format!("the row `{}`, `{}` of `team_records` holds an impossible `data`", row.source, row.team));
             found.team_records.push(serde_json::from_str(&row.data).map_err(bad)?);
         }
+        let rows: Vec<(String, i64)> = on!(&mut self.db, c => sources_seen::table.select((sources_seen::source, sources_seen::at)).load(c)).map_err(store_error)?;
+        found.seen = rows.into_iter().map(|(source, at)| (SourceName::stored(&source), Time::from_micros(at))).collect();
         let count = |n: i64| usize::try_from(n).unwrap_or(usize::MAX);
         let teams: i64 = on!(&mut self.db, c => teams::table.count().get_result(c)).map_err(store_error)?;
         let records: i64 = on!(&mut self.db, c => team_records::table.count().get_result(c)).map_err(store_error)?;

@@ -13,6 +13,7 @@ mod databases;
 mod decision;
 mod diff;
 mod driver;
+mod jwt;
 mod limits;
 mod load;
 mod reconsider;
@@ -36,6 +37,9 @@ fn main() {
     }
     if runs("decision") {
         decision::run();
+    }
+    if runs("jwt") {
+        jwt::run();
     }
     if runs("diff") {
         diff::run();

@@ -19,7 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("jobs", &["domain", "ledger", "connector", "store", "policy", "folder", "git", "child"]),
     ("auth", &["domain", "store", "ledger", "settings", "outgoing"]),
     // `doctor` looks at everything that a service needs, as a start would.
-    ("doctor", &["domain", "directory", "policy", "store", "ledger", "audit", "connector", "auth", "settings", "startup", "outgoing", "folder", "git", "clock", "admin"]),
+    ("doctor", &["domain", "directory", "policy", "store", "ledger", "audit", "connector", "auth", "settings", "startup", "outgoing", "folder", "git", "clock", "admin", "child"]),
     ("web", &["domain", "auth", "ledger", "store", "audit", "directory", "settings", "clock", "doctor"]),
 ];
 

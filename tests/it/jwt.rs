@@ -267,3 +267,25 @@ fn keys_are_kept_looked_for_and_forgotten() {
         front.leave();
     });
 }
+
+#[test]
+fn issuers_whose_subjects_differ_by_app_are_known_by_another_claim() {
+    run(|| async {
+        let more = "subject_claim = \"oid\"\napi_subject_claim = \"uid\"\nperson_claim = \"employee\"\ntoken_type = \"\"\naudiences = [\"bandpass-api\"]\n";
+        let front = Front::open("oid", more).await;
+        let mut browser = front.browser();
+        let answer = front.sign_in(&mut browser, &json!({ "sub": "for-this-app", "oid": "o-ann", "employee": "ann" })).await;
+        assert_eq!(answer.status, 303, "{}", answer.shown());
+        assert_eq!(front.database.lines("SELECT subject AS line FROM identities"), ["o-ann"]);
+        let plain = |over: Value| front.issuer.key().sign_with(&json!({}), &front.issuer.access_claims(&over));
+        assert_eq!(list(&front, &plain(json!({ "sub": "for-the-api", "uid": "o-ann" }))).await.status, 200);
+        assert_eq!(list(&front, &plain(json!({ "sub": "o-ann" }))).await.status, 401, "`sub` is not what people are known by");
+        assert_eq!(list(&front, &plain(json!({ "sub": "x", "uid": "o-other", "employee": "ann" }))).await.status, 401, "another subject of the same person");
+        assert_eq!(list(&front, &front.issuer.access_token(&json!({ "uid": "o-ann" }))).await.status, 401, "a `typ` where none is expected");
+        // A sign-in without the claim is nobody's.
+        let mut other = front.browser();
+        let answer = front.sign_in(&mut other, &json!({ "sub": "x", "employee": "max" })).await;
+        assert_eq!(answer.status, 403, "{}", answer.shown());
+        front.leave();
+    });
+}

@@ -227,8 +227,8 @@ fn fifty_grants_are_queued_for_removal_with_the_leaving_itself() {
         }
         let directory = house.core.ledger.snapshot();
         let command = Command::ChangeDirectory {
-            told: Default::default(),
             changes: vec![DirectoryChange::PersonLeft { id: "ann".parse().unwrap() }],
+            told: Default::default(),
             source: "test".to_owned(),
             expected_revision: directory.directory.revision(),
         };

@@ -16,6 +16,7 @@ mod bad_input;
 mod explain;
 mod git_source;
 mod house;
+mod identity;
 mod jwt;
 mod leaver;
 mod lifecycle;

@@ -17,7 +17,7 @@ pub struct Fed {
     client: Client,
     token: String,
     admin: String,
-    _folder: Folder,
+    folder: Folder,
 }
 
 /// Runs a test on SQLite, and on PostgreSQL where there is one.
@@ -53,7 +53,7 @@ impl Fed {
         let token = secret(service.must(&["token", "create", "--service", "okta", "--owner", &admin, "--scopes", "scim", "--format", "json"]));
         let admin = secret(service.must(&["token", "create", "--person", &admin, "--scopes", "read,request,admin", "--format", "json"]));
         let client = Client::connect(service.address()).await.unwrap();
-        Self { service, database, client, token, admin, _folder: folder }
+        Self { service, database, client, token, admin, folder }
     }
 
     pub async fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
@@ -95,6 +95,18 @@ impl Fed {
     pub async fn person(&mut self, id: &str) -> Value {
         let bearer = format!("Bearer {}", self.admin);
         self.client.send(&request("GET", &format!("/api/v1/people/{id}"), &[("Authorization", &bearer)], None)).await.unwrap().json()
+    }
+
+    /// Files a request.
+    pub async fn ask(&mut self, token: &str, group: &str) -> Value {
+        let bearer = format!("Bearer {token}");
+        let body = json!({ "group": group, "duration": "8h", "justification": "tried" }).to_string();
+        self.client.send(&request("POST", "/api/v1/requests", &[("Authorization", &bearer)], Some(&body))).await.unwrap().json()
+    }
+
+    /// The file of people.
+    pub fn people(&self) -> std::path::PathBuf {
+        self.folder.path().join("people/people.toml")
     }
 
     /// Facts of a person as the database holds them.

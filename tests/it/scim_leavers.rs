@@ -1,8 +1,21 @@
 //! Leavers over SCIM: one is out at once, a company is not; several sources of one person.
 
+use bandpass::{
+    directory::{merge::Precedence, tell::Telling},
+    domain::{
+        actor::Actor,
+        person::Person,
+        record::{PersonRecord, SourceName},
+        request::RequestStatus::{Denied, Granted},
+    },
+    ledger::Snapshot,
+};
 use serde_json::{Value, json};
 
-use crate::scim::on_both_fed;
+use crate::{
+    house::{House, on_both},
+    scim::on_both_fed,
+};
 
 #[test]
 fn a_client_that_deletes_everyone_is_stopped_until_an_admin_confirms() {
@@ -44,5 +57,98 @@ fn a_client_that_deletes_everyone_is_stopped_until_an_admin_confirms() {
         }
         assert_eq!(fed.status("p00029"), "left");
         fed.end();
+    });
+}
+
+#[test]
+fn several_sources_make_one_person_in_the_order_that_settings_give() {
+    let settings = [("DIRECTORY__PRECEDENCE_OF", "{ manager = [\"files\"], status = [\"scim\"] }")];
+    on_both_fed(&settings, |mut fed| async move {
+        // Known from files, with team-11 and a manager; the program joins them by their id.
+        let joined = fed
+            .create(json!({ "userName": "p00031", "displayName": "Ida from SCIM", "title": "Pilot", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": { "manager": { "value": "p00001" } } }))
+            .await;
+        assert_eq!(joined, "p00031");
+        let stored = fed.stored("p00031");
+        assert_eq!(
+            (stored["name"].as_str(), stored["title"].as_str(), stored["location"].as_str(), stored["team"].as_str(), stored["manager"].as_str()),
+            (Some("Ida from SCIM"), Some("Pilot"), Some("Oslo"), Some("team-11"), Some("p00003"))
+        );
+        let shown = fed.person("p00031").await;
+        let source = |field: &str| shown["sources"].as_array().unwrap().iter().find(|s| s["field"] == field).cloned().unwrap_or_default();
+        assert_eq!((source("manager")["source"].as_str(), source("manager")["told_at"].as_str()), (Some("files"), None));
+        assert_eq!(source("title")["source"], "scim:okta");
+        assert!(source("title")["told_at"].as_str().is_some() && source("title")["seen_at"].as_str().is_some(), "{shown}");
+        assert_eq!(fed.person("p00030").await["sources"], json!([]), "files alone say nothing");
+        // Teams of the program take the place of those of files as soon as it has any.
+        fed.must(201, "POST", "/Groups", json!({ "displayName": "Team 12", "members": [{ "value": "p00031" }] })).await;
+        assert_eq!(fed.stored("p00031")["teams"], json!(["team-12"]), "a team that files know, under its id");
+        assert_eq!(fed.stored("p00031")["team"], Value::Null);
+        // What files say of somebody else is not the program's to see or to change.
+        fed.must(404, "GET", "/Users/p00030", Value::Null).await;
+        fed.must(404, "DELETE", "/Groups/team-11", Value::Null).await;
+        // Files change what is theirs, and lose nobody whom only the program knows.
+        let only = fed.create(json!({ "userName": "only@x.example", "externalId": "only" })).await;
+        let people = std::fs::read_to_string(fed.people()).unwrap();
+        let changed = people.replace("manager = \"p00003\"\n\n[[person]]\nid = \"p00032\"", "manager = \"p00002\"\n\n[[person]]\nid = \"p00032\"");
+        assert_ne!(changed, people);
+        std::fs::write(fed.people(), changed).unwrap();
+        let folder = fed.people().parent().unwrap().display().to_string();
+        fed.service.must(&["directory", "import", "--people", &folder]);
+        assert_eq!((fed.stored("p00031")["manager"].as_str(), fed.status(&only).as_str()), (Some("p00002"), "active"));
+        // Files drop somebody whom the program still has, and the program somebody whom files still have: it decides.
+        let without = people.split("[[person]]").filter(|p| !p.contains("\"p00031\"\nname")).collect::<Vec<_>>().join("[[person]]");
+        std::fs::write(fed.people(), without).unwrap();
+        fed.service.must(&["directory", "import", "--people", &folder]);
+        assert_eq!(fed.status("p00031"), "active");
+        std::fs::write(fed.people(), people).unwrap();
+        fed.service.must(&["directory", "import", "--people", &folder]);
+        fed.must(204, "DELETE", "/Users/p00031", Value::Null).await;
+        assert_eq!(fed.status("p00031"), "left");
+        fed.service.must(&["directory", "import", "--people", &folder]);
+        assert_eq!(fed.status("p00031"), "left", "files bring nobody back whom the program let go");
+        fed.end();
+    });
+}
+
+#[test]
+fn what_was_said_too_long_ago_is_not_used_to_grant() {
+    on_both("too old", |mut house: House| async move {
+        house.settings.directory.max_age.insert("scim".to_owned(), "10m".parse().unwrap());
+        let house = house.restart().await;
+        let source = SourceName::stored("scim:okta");
+        let feed = Actor::system("scim");
+        let says = async |title: &str| {
+            let work = |snapshot: &Snapshot| {
+                let precedence = Precedence::default();
+                let ann = snapshot.directory.person("ann").unwrap();
+                let person = Person { title: Some(title.to_owned()), ..Person::clone(ann) };
+                let mut telling = Telling::new(&snapshot.directory, &precedence);
+                telling.person(PersonRecord { source: source.clone(), person, gone: false, given: None, created_at: None, told_at: None, undated: false });
+                Ok::<_, ()>((telling.effect(), ()))
+            };
+            house.core.ledger.feed(feed.clone(), &source, house.settings.directory.leave_bound(), work).await.unwrap();
+        };
+        says("Pilot").await;
+        // Never heard from, as far as anybody recorded.
+        assert_eq!(house.ask_for("ann", "instant", "8h").await.unwrap().0.status, Denied);
+        let every = house.settings.directory.seen_every(&source);
+        house.core.ledger.source_seen(feed.clone(), &source, every).await.unwrap();
+        assert_eq!(house.ask_for("ann", "instant", "8h").await.unwrap().0.status, Granted);
+        let (pending, _) = house.ask_for("ann", "asked", "7d").await.unwrap();
+        if house.has_own_clock() {
+            house.pass(601);
+            let (denied, _) = house.ask_for("ann", "also", "8h").await.unwrap();
+            assert_eq!(denied.status, Denied);
+            let told = house.database.lines(&format!("SELECT text AS line FROM audit_private WHERE seq = {}", denied.filed_seq)).concat();
+            assert!(told.contains("stale_facts") && told.contains("scim:okta"), "{told}");
+            assert_eq!(house.approve("olga", &pending).await.unwrap(), Denied, "nor at the last vote");
+            // Those of whom other sources speak are not touched, and nothing that is held ends.
+            assert_eq!(house.ask_for("max", "also", "8h").await.unwrap().0.status, Granted);
+            assert_eq!(house.core.reader.live_grants_of("ann".parse().unwrap()).await.unwrap().len(), 1);
+            house.core.ledger.source_seen(feed.clone(), &source, every).await.unwrap();
+            assert_eq!(house.ask_for("ann", "also", "8h").await.unwrap().0.status, Granted);
+        }
+        house.leave().await;
     });
 }

@@ -13,6 +13,7 @@ async fn fill(house: &House) {
     house.approve("olga", &request).await.unwrap();
     house.approve("max", &request).await.unwrap();
     let (request, _) = house.ask_for("bob", "asked", "1d").await.unwrap();
+    crate::identity::sign_in(house, "ann", "s-ann").await.unwrap();
     house.run("olga", bandpass::domain::command::Command::Deny { request: request.id, reason: "no".to_owned() }).await.unwrap();
 }
 
@@ -121,6 +122,8 @@ fn every_changed_column_and_every_missing_row_is_found() {
             ("teams", &["data"]),
             ("blocks", &["person", "group_id"]),
             ("removals_confirmed", &["connector"]),
+            ("identities", &["issuer", "subject", "person", "claim"]),
+            ("sessions", &["id", "person", "secret_sha256", "issuer", "subject", "attempt_sha256", "agent"]),
             ("policy_sets", &["manifest"]),
         ];
         let numbers: &[(&str, &[&str])] = &[
@@ -134,6 +137,8 @@ fn every_changed_column_and_every_missing_row_is_found() {
             ("group_lives", &["incarnation"]),
             ("blocks", &["seq"]),
             ("removals_confirmed", &["seq"]),
+            ("identities", &["linked_at", "seq"]),
+            ("sessions", &["started_at", "expires_at"]),
             ("head", &["seq", "at", "epoch", "directory_revision", "policy_since"]),
         ];
         let mut changed = 0;

@@ -36,6 +36,11 @@ pub fn b64(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// What base64url without padding stands for.
+pub fn unb64(text: &str) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(text).unwrap()
+}
+
 fn der(n: usize) -> Vec<u8> {
     STANDARD.decode(RSA[n].split_whitespace().collect::<String>()).unwrap()
 }

@@ -17,3 +17,5 @@ CREATE INDEX person_records_seq ON person_records (seq);
 CREATE INDEX team_records_seq ON team_records (seq);
 CREATE INDEX people_seq ON people (seq);
 CREATE INDEX teams_seq ON teams (seq);
+-- When each source was heard from, as far as that is recorded.
+CREATE TABLE sources_seen (source TEXT COLLATE "C" PRIMARY KEY, at BIGINT NOT NULL, seq BIGINT NOT NULL);

@@ -1,3 +1,4 @@
+DROP TABLE sources_seen;
 DROP INDEX teams_seq;
 DROP INDEX people_seq;
 DROP TABLE team_records;

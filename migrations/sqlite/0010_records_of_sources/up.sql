@@ -5,3 +5,5 @@ CREATE INDEX person_records_seq ON person_records (seq);
 CREATE INDEX team_records_seq ON team_records (seq);
 CREATE INDEX people_seq ON people (seq);
 CREATE INDEX teams_seq ON teams (seq);
+-- When each source was heard from, as far as that is recorded.
+CREATE TABLE sources_seen (source TEXT PRIMARY KEY, at INTEGER NOT NULL, seq INTEGER NOT NULL) STRICT;

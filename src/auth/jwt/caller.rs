@@ -90,8 +90,9 @@ async fn whom(provider: &Provider, claims: &Claims, snapshot: &Snapshot, reader:
     if client_ids.contains(&Some(subject)) || claims.text("idtyp") == Some("app") || claims.text("gty") == Some("client-credentials") {
         return Err(no("the token is a program's own, and no `[[signin.issuer.client]]` names that program".to_owned()));
     }
+    let subject = claims.identifier(settings.api_subject()).ok_or_else(|| no(format!("the token has no usable `{}`", settings.api_subject())))?;
     let value = claims.identifier(&settings.person_claim);
-    match find(provider, subject, value.as_deref(), snapshot, reader).await? {
+    match find(provider, &subject, value.as_deref(), snapshot, reader).await? {
         Match::Person(person) => {
             let mut scopes = given.unwrap_or_else(|| USUAL.into());
             // For programs that feed the directory.

@@ -140,11 +140,13 @@ pub async fn finish(provider: &Provider, attempt: &Attempt, answer: &Answer, now
     let code = answer.code.as_deref().filter(|c| !c.is_empty()).ok_or_else(|| stray("the answer of the issuer holds no code"))?;
     let (id_token, access_token) = exchange(provider, &metadata, code, attempt).await?;
     let claims = id_claims(provider, &id_token, &attempt.nonce, now).await?;
-    let subject = claims.text("sub").map(str::to_owned).ok_or_else(|| SigninError::Invalid("the ID token has no `sub`".to_owned()))?;
+    let sub = claims.text("sub").unwrap_or_default();
+    let subject_claim = &provider.settings.subject_claim;
+    let subject = claims.identifier(subject_claim).ok_or_else(|| SigninError::Invalid(format!("the ID token has no usable `{subject_claim}`")))?;
     let wanted = &provider.settings.person_claim;
     let value = match (claims.identifier(wanted), &metadata.userinfo_endpoint) {
         (Some(value), _) => Some(value),
-        (None, Some(place)) if claims.get(wanted).is_none() => userinfo(&provider.http, place, &access_token, &subject).await?.identifier(wanted),
+        (None, Some(place)) if claims.get(wanted).is_none() => userinfo(&provider.http, place, &access_token, sub).await?.identifier(wanted),
         (None, _) => None,
     };
     Ok(Named { subject, sid: claims.text("sid").map(str::to_owned), value, id_token })

@@ -67,9 +67,14 @@ pub async fn read(provider: &Provider, token: &str, seen: &Seen, now: Time) -> R
     if claims.get("nonce").is_some() {
         return Err(no("is no logout token: it has a `nonce`"));
     }
-    let (subject, sid) = (claims.text("sub").map(str::to_owned), claims.text("sid").map(str::to_owned));
-    if subject.is_none() && sid.is_none() {
+    let (sub, sid) = (claims.text("sub"), claims.text("sid").map(str::to_owned));
+    if sub.is_none() && sid.is_none() {
         return Err(no("names neither a `sub` nor a `sid`"));
+    }
+    // Where people are known by another claim than `sub`, it says nothing about whose sessions are meant.
+    let subject = sub.filter(|_| settings.subject_claim == "sub").map(str::to_owned);
+    if subject.is_none() && sid.is_none() {
+        return Err(no("names a `sub`, and people of this issuer are known by another claim: have it send a `sid`"));
     }
     let issued = claims.instant("iat").unwrap_or(0);
     if seconds(now) - issued > MOST_AGE {

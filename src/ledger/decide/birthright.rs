@@ -59,7 +59,7 @@ pub(super) fn begin(
     let incarnation = world.snapshot.incarnation(group);
     // A grant of an earlier life of the group ends by itself first.
     let elsewhere = live.is_some_and(|g| g.provenance == Provenance::Birthright || g.incarnation != incarnation);
-    if world.state.frozen || elsewhere || world.state.block(person, group, BlockCause::Revoked).is_some() {
+    if world.state.frozen || elsewhere || world.stale(person).is_some() || world.state.block(person, group, BlockCause::Revoked).is_some() {
         return Ok(recorder.done());
     }
     let inputs = inputs(subject, world.state.holds(person, group));

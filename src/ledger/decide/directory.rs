@@ -116,3 +116,12 @@ pub(super) fn confirm_leavers(world: &World<'_>, actor: &Actor, source: &SourceN
     recorder.record(Change::LeaversConfirmed { source: source.clone() }, Personal { comment: Some(reason.to_owned()), ..Personal::default() });
     Ok(recorder.done())
 }
+
+/// Records that a source was heard from.
+pub(super) fn source_seen(world: &World<'_>, actor: &Actor, source: &SourceName, mut recorder: Recorder<'_>) -> Result<Decided, Refusal> {
+    if !may_change(world, actor, source.as_str()) {
+        return Err(Refusal::NotAllowed { reason: "only the source itself is heard from".to_owned() });
+    }
+    recorder.record(Change::SourceSeen { source: source.clone() }, Personal::default());
+    Ok(recorder.done())
+}

@@ -15,6 +15,7 @@ use crate::{
         group::{Stage, Who},
         id::{GroupId, TeamId},
         person::{Person, Subject},
+        record::SourceName,
         request::Request,
         time::Time,
     },
@@ -59,6 +60,9 @@ pub struct LedgerFacts {
     /// At the last vote: the group that was asked for was gone.
     #[serde(default, skip_serializing_if = "is_false")]
     pub gone: bool,
+    /// A source of what is known of the person was not heard from for too long; since when, if ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<(SourceName, Option<Time>)>,
     /// Emergency access was asked for.
     #[serde(default, skip_serializing_if = "is_false")]
     pub break_glass: bool,
@@ -117,6 +121,9 @@ pub fn decide_last_vote(engine: &Engine, request: &Request, now: Time, inputs: &
     let Some(inquiry) = inputs.inquiry(request, now) else {
         return denied(ReasonKind::PersonLeft, "The person has left");
     };
+    if let Some(stale) = &inputs.ledger.stale {
+        return denied(ReasonKind::StaleFacts, &too_old(stale));
+    }
     let Some(rule) = &request.rule else {
         return denied(ReasonKind::NoRule, "The request has lost its rule");
     };
@@ -139,6 +146,9 @@ fn with_blocks(inquiry: &Inquiry<'_>, facts: &LedgerFacts, mut decision: Decisio
     if facts.frozen {
         return deny(decision, ReasonKind::Frozen, "New access is stopped for the moment by the freeze switch; nothing is granted until it is lifted".to_owned());
     }
+    if let Some(stale) = &facts.stale {
+        return deny(decision, ReasonKind::StaleFacts, too_old(stale));
+    }
     if let Some((_, until)) = facts.denied.filter(|(duration, until)| *duration == inquiry.duration && *until > inquiry.now) {
         let text = format!("The same request was denied a short while ago; it can be asked again from {}", clock(until));
         return deny(decision, ReasonKind::Blocked, text);
@@ -154,6 +164,11 @@ fn with_blocks(inquiry: &Inquiry<'_>, facts: &LedgerFacts, mut decision: Decisio
         });
     }
     decision
+}
+
+fn too_old((source, seen): &(SourceName, Option<Time>)) -> String {
+    let since = seen.map_or_else(|| "never".to_owned(), |at| format!("last at {}", clock(at)));
+    format!("What is known of you comes from {source}, which was heard from {since}: that is too long ago to grant anything on it. Ask who runs the directory")
 }
 
 fn clock(at: Time) -> String {

@@ -16,7 +16,7 @@ mod signin;
 mod submit;
 mod vote;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{snapshot::Snapshot, state::State};
 use crate::domain::{
@@ -28,6 +28,7 @@ use crate::domain::{
     grant::{Grant, Provenance},
     group::{Entitlement, Who},
     id::{CommandId, DeliveryId, GrantId, GroupId, IdSource, PersonId, RequestId},
+    record::SourceName,
     refusal::Refusal,
     time::Time,
     token::{Scope, Token},
@@ -44,6 +45,8 @@ pub struct Limits {
     pub deny_cooldown: Duration,
     /// Requests one person may file within an hour.
     pub requests_per_hour: u32,
+    /// How long a source may be silent before what it says is not used to grant: by its name, or what stands before the colon.
+    pub max_age: BTreeMap<String, Duration>,
 }
 
 /// What a command is decided on.
@@ -150,6 +153,7 @@ pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) ->
         Command::ChangeDirectory { changes, told, source, expected_revision } => {
             directory::change(world, &envelope.actor, (changes, told), source, *expected_revision, recorder, ids)
         }
+        Command::SourceSeen { source } => directory::source_seen(world, &envelope.actor, source, recorder),
         Command::HoldLeavers { source, leaving, active } => directory::hold_leavers(world, &envelope.actor, source, (*leaving, *active), recorder),
         Command::ConfirmLeavers { source, reason } => directory::confirm_leavers(world, &envelope.actor, source, reason, recorder),
         Command::LoadPolicy { revision, parent, source, commit, access, .. } => {
@@ -238,6 +242,23 @@ impl World<'_> {
     pub(crate) fn is_one_of(&self, words: &[Who], person: &PersonId) -> bool {
         let holds: BTreeSet<GroupId> = self.state.live_grants(person).filter(|g| g.ends_at > self.now).map(|g| g.group.clone()).collect();
         words.iter().any(|who| is_in(who, person, &self.snapshot.directory, &holds))
+    }
+
+    /// The source of what is known of a person that was silent for too long, if one was.
+    pub(crate) fn stale(&self, person: &PersonId) -> Option<(SourceName, Option<Time>)> {
+        if self.limits.max_age.is_empty() {
+            return None;
+        }
+        let directory = &self.snapshot.directory;
+        let too_old = |source: &SourceName| {
+            let limit = self.limits.max_age.get(source.as_str()).or_else(|| self.limits.max_age.get(source.family()))?;
+            let seen = directory.seen(source);
+            seen.is_none_or(|at| at.plus(*limit) < self.now).then(|| (source.clone(), seen))
+        };
+        match directory.records().of_person(person.as_str()) {
+            [] => too_old(&SourceName::files()),
+            records => records.iter().filter(|r| !r.gone).find_map(|r| too_old(&r.source)),
+        }
     }
 
     /// Whether a person owns a group.

@@ -108,6 +108,7 @@ pub(super) fn ledger_facts(world: &World<'_>, person: &PersonId, group: &GroupId
         frozen: world.state.frozen,
         denied: denied.and_then(|block| Some((block.duration?, block.until?))),
         revoked: world.state.block(person, group, BlockCause::Revoked).is_some(),
+        stale: world.stale(person),
         ..LedgerFacts::default()
     }
 }

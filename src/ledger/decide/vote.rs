@@ -161,7 +161,7 @@ fn inputs_today(world: &World<'_>, request: &Request) -> Inputs {
         person: subject.map(|s| s.person.clone()),
         teams: subject.map(|s| s.teams.clone()).unwrap_or_default(),
         holds: world.state.holds(&request.person, &request.group),
-        ledger: LedgerFacts { gone, ..LedgerFacts::default() },
+        ledger: LedgerFacts { gone, stale: world.stale(&request.person), ..LedgerFacts::default() },
     }
 }
 

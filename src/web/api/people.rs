@@ -4,7 +4,7 @@ use actix_web::web::{Data, Json, Path, Query};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{cursor, page, parse, shapes::{GrantShape, List, PersonShape, TeamShape}};
+use super::{cursor, page, parse, shapes::{FactSourceShape, GrantShape, List, PersonDetailShape, PersonShape, TeamShape}};
 use crate::{
     auth::visibility::{may_see_holdings, owns},
     domain::{id::GroupId, time::Time},
@@ -33,10 +33,18 @@ pub async fn list(caller: Known, query: Query<PeopleQuery>) -> Result<Json<List<
 }
 
 /// One person.
-#[utoipa::path(get, path = "/api/v1/people/{id}", tag = "people", params(("id" = String, Path)), responses((status = 200, body = PersonShape), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
-pub async fn show(caller: Known, id: Path<String>) -> Result<Json<PersonShape>, Problem> {
-    let person = caller.snapshot.directory.person(&id).ok_or_else(|| Problem::not_found("person"))?;
-    Ok(Json(PersonShape::from(&**person)))
+#[utoipa::path(get, path = "/api/v1/people/{id}", tag = "people", params(("id" = String, Path)), responses((status = 200, body = PersonDetailShape), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
+pub async fn show(state: Data<AppState>, caller: Known, id: Path<String>) -> Result<Json<PersonDetailShape>, Problem> {
+    let directory = &caller.snapshot.directory;
+    let person = directory.person(&id).ok_or_else(|| Problem::not_found("person"))?;
+    let precedence = state.settings.directory.precedence().unwrap_or_default();
+    let told = precedence.origins(directory.records().of_person(&id)).into_iter().map(|(field, record)| FactSourceShape {
+        field: field.to_owned(),
+        source: record.source.to_string(),
+        told_at: record.told_at.map(|at| at.to_string()),
+        seen_at: directory.seen(&record.source).map(|at| at.to_string()),
+    });
+    Ok(Json(PersonDetailShape { person: PersonShape::from(&**person), sources: told.collect() }))
 }
 
 /// One thing that happened to a person.

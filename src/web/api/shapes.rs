@@ -340,6 +340,29 @@ impl From<&Person> for PersonShape {
     }
 }
 
+/// A person with where what is known of them comes from.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PersonDetailShape {
+    /// Who.
+    #[serde(flatten)]
+    pub person: PersonShape,
+    /// By field. Empty when files alone speak of them.
+    pub sources: Vec<FactSourceShape>,
+}
+
+/// Where a fact comes from.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FactSourceShape {
+    /// Which fact: `status`, `name`, `email`, `manager`, `teams`, `employment`, `location`, `title`, `attributes` or `accounts`.
+    pub field: String,
+    /// Which source, like `scim:okta`.
+    pub source: String,
+    /// When it last said something of the person.
+    pub told_at: Option<String>,
+    /// When it was last heard from, as far as that is recorded.
+    pub seen_at: Option<String>,
+}
+
 /// A team.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TeamShape {

@@ -28,9 +28,10 @@ mod select;
 mod tests;
 pub mod users;
 
-use std::{collections::BTreeSet, future::{Ready, ready}, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev, http::{StatusCode, header}, web::Data};
+use futures_util::future::LocalBoxFuture;
 use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value};
 
@@ -99,9 +100,9 @@ impl Client {
 
 impl FromRequest for Client {
     type Error = ScimError;
-    type Future = Ready<Result<Self, ScimError>>;
+    type Future = LocalBoxFuture<'static, Result<Self, ScimError>>;
     fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
-        let mut made = || {
+        let mut made = || -> Result<Self, ScimError> {
             let caller = Known::from_request(request, payload).into_inner().map_err(ScimError::from)?;
             let state = request.app_data::<Data<AppState>>().cloned().ok_or_else(|| ScimError::new(500, None, "the service is not set up"))?;
             let service = caller.token().and_then(|t| t.service.as_ref()).ok_or_else(|| ScimError::new(403, None, "this needs a service token with the scope `scim`"))?;
@@ -110,7 +111,16 @@ impl FromRequest for Client {
             let precedence = state.settings.directory.precedence().map_err(|e| ScimError::new(500, None, e))?;
             Ok(Self { state, caller, source, base, precedence })
         };
-        ready(made())
+        let made = made();
+        Box::pin(async move {
+            let client = made?;
+            // Whoever calls with the token is there, also when nothing has changed.
+            let every = client.state.settings.directory.seen_every(&client.source);
+            if let Err(error) = client.state.ledger.source_seen(client.actor(), &client.source, every).await {
+                tracing::warn!(%error, "it could not be recorded that a source was heard from");
+            }
+            Ok(client)
+        })
     }
 }
 

@@ -51,7 +51,7 @@ pub fn findings(snapshot: &Snapshot, d: &Decision) -> Findings {
     if d.explanation.is_none() && d.guardrails_evaluated > 0 && d.guardrails.is_empty() {
         items.push(passing(usize::try_from(d.guardrails_evaluated).unwrap_or(0)));
     }
-    let own = d.reasons.iter().filter(|r| r.rule.is_none() || matches!(r.kind, ReasonKind::Blocked | ReasonKind::Frozen | ReasonKind::NoApprover));
+    let own = d.reasons.iter().filter(|r| r.rule.is_none() || matches!(r.kind, ReasonKind::Blocked | ReasonKind::Frozen | ReasonKind::StaleFacts | ReasonKind::NoApprover));
     // What forbids stands in the explanation, and "no rule" is what all of it says.
     let told = |r: &&Reason| {
         !matches!(r.kind, ReasonKind::Guardrail | ReasonKind::GuardrailError | ReasonKind::Conflict | ReasonKind::NoRule) || d.explanation.is_none()

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{Frame, page, standing::{self, Standing}, words::{self, Ends, Voice, When, when}};
 use crate::{
     auth::visibility::{may_see_holdings, owns},
-    domain::{group::Who, id::TeamId},
+    domain::{group::Who, id::{PersonId, TeamId}, record::SourceName, time::Time},
     ledger::Snapshot,
     web::{AppState, Known, problem::Problem, timeline},
 };
@@ -74,6 +74,34 @@ struct PersonPage {
     held: Option<Vec<Held>>,
     waiting: Vec<String>,
     owned: Vec<Link>,
+    /// Where what is known comes from, where more than files speak.
+    origins: Vec<Origin>,
+}
+
+/// Facts that one source tells, and when it did.
+struct Origin {
+    source: String,
+    fields: String,
+    told: Option<When>,
+}
+
+/// What each source tells of a person: "manager, title from SCIM (okta), 2 minutes ago".
+fn origins(state: &AppState, caller: &Known, id: &PersonId, now: Time) -> Vec<Origin> {
+    let precedence = state.settings.directory.precedence().unwrap_or_default();
+    let records = caller.snapshot.directory.records().of_person(id.as_str());
+    let mut found: Vec<(&SourceName, Option<Time>, Vec<&str>)> = Vec::new();
+    for (field, record) in precedence.origins(records) {
+        match found.iter_mut().find(|(source, ..)| **source == record.source) {
+            Some((_, _, fields)) => fields.push(field),
+            None => found.push((&record.source, record.told_at, vec![field])),
+        }
+    }
+    let called = |source: &SourceName| match source.as_str().split_once(':') {
+        Some(("scim", name)) => format!("SCIM ({name})"),
+        Some((_, name)) => format!("catalogue ({name})"),
+        None => "files".to_owned(),
+    };
+    found.into_iter().map(|(source, told, fields)| Origin { source: called(source), fields: fields.join(", "), told: told.map(|at| when(at, now)) }).collect()
 }
 
 /// One person.
@@ -138,6 +166,7 @@ pub async fn person(state: Data<AppState>, caller: Known, id: Path<String>, quer
         held,
         waiting,
         owned,
+        origins: origins(&state, &caller, &person.id, now),
     })
 }
 

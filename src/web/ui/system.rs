@@ -21,7 +21,7 @@ impl FindingView {
         findings
             .iter()
             .filter(|f| f.state == state)
-            .map(|f| Self { name: capital(&f.name), lines: lines(&f.detail), cure: f.cure.as_deref().map(lines).unwrap_or_default() })
+            .map(|f| Self { name: capital(&f.name), lines: lines(&capital(&f.detail)), cure: f.cure.as_deref().map(lines).unwrap_or_default() })
             .collect()
     }
 }
