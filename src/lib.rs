@@ -86,6 +86,21 @@
 //! engine keeps changed people beside the others until they are many, and passes over all grants rest a little while a
 //! directory streams in.
 //!
+//! # When people join, move, leave and come back
+//!
+//! - Who leaves is out with `person.left`: `ledger::decide::leaving` ends their grants with the removals, pending requests (also
+//!   those they filed for others), votes on requests that go on, sessions and tokens, also of services they answer for, by events
+//!   of the same command, so of the same transaction. Their removals are `urgent`: [`jobs::deliver`] begins nothing else while one
+//!   waits, older deliveries of the same person go with it, and none waits for an admin. The job above finds nothing left to do.
+//! - Who comes back begins anew: blocks of their earlier time are lifted, each with an event, and nothing else is left to lift. That
+//!   a directory's slip can lift a block so is the price; `block.lifted` and the timeline show it.
+//! - A vote counts while its voter may still vote at that stage: at the last vote every stage is looked at, and one that lacks a
+//!   vote by a move is asked again.
+//! - A rule with `then = "always"` ([`policy::birthright`]) is a grant of its own provenance, begun by `jobs::birthright` within the
+//!   same right and decided again by the ledger; its event `grant.birthright` is replayed like a request's. Its end is
+//!   [`domain::time::Time::OPEN`], a number for the index that ends things on time, which no page, answer or command shows.
+//! - A person's timeline ([`web`]) is read from the log alone.
+//!
 //! # What always holds
 //!
 //! - Nothing changes but by an event: every projected row follows from the log, and `audit verify --rebuild` folds the log
@@ -117,8 +132,8 @@
 //!   says so (`delivery.queued`).
 //! - `request.granted` holds request, grant and deliveries in one event. One row per granted request is what makes a request
 //!   cost one audit row, and the three can never disagree.
-//! - When something last came from a session is kept beside the log too (`session_seen`), a minute late at most: being looked
-//!   at is no change, and an event a page view would bury those that are.
+//! - When something last came from a session or with a token is kept beside the log, at most once a minute each: being used changes
+//!   nothing, and an event a call would bury the events that do.
 //! - Answers to `Idempotency-Key` are kept beside the log, not in it: they are no decisions, and are forgotten after 24 h.
 //! - The hourly quota of requests is counted in the process of each replica: it bounds load, it is no rule of access.
 //! - `jobs` imports `policy`, `folder` and `git`, because following a source means reading and checking it. [`git`] reads a

@@ -38,16 +38,27 @@ pub(super) async fn begin(ledger: &Ledger, reader: &Reader, snapshot: &Arc<Snaps
     if groups.is_empty() || reader.head().await?.frozen {
         return Ok(0);
     }
+    let here = snapshot.directory.people().values().filter(|p| p.is_active()).map(|p| &p.id);
+    let people: Vec<PersonId> = match people {
+        None => here.cloned().collect(),
+        Some(some) => some.into_iter().filter(|p| snapshot.directory.person(p.as_str()).is_some_and(|p| p.is_active())).collect(),
+    };
     let mut held: BTreeMap<GroupId, BTreeSet<PersonId>> = BTreeMap::new();
-    for grant in reader.live_grants_of_groups(groups.clone()).await? {
+    // A few people are read whole; of everybody, only who is in these groups, and what the policy reads.
+    let (of_groups, holdings) = if people.len() <= PEOPLE_AT_ONCE {
+        let grants: Vec<Grant> = reader.live_grants_of_people(people.clone()).await?.into_iter().map(|l| l.grant).collect();
+        let mut all = Holdings::new();
+        grants.iter().for_each(|g| drop(all.entry(g.person.clone()).or_default().replace(g.group.clone())));
+        (grants, all)
+    } else {
+        (reader.live_grants_of_groups(groups.clone()).await?, holdings(reader, reads, &people).await?)
+    };
+    for grant in of_groups {
         // One of an earlier life of the group ends first.
         if grant.provenance == Provenance::Birthright || grant.incarnation != snapshot.incarnation(&grant.group) {
             held.entry(grant.group).or_default().insert(grant.person);
         }
     }
-    let here = snapshot.directory.people().values().filter(|p| p.is_active()).map(|p| &p.id);
-    let people: Vec<PersonId> = here.filter(|p| people.as_ref().is_none_or(|some| some.contains(*p))).cloned().collect();
-    let holdings = holdings(reader, reads, &people).await?;
     let (now, about) = (ledger.now(), Arc::clone(snapshot));
     let due = tokio::task::spawn_blocking(move || due(&about, &people, &groups, &held, &holdings, now)).await;
     let due = due.map_err(|e| StoreError(format!("looking for birthrights was interrupted: {e}")))?;

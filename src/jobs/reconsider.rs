@@ -26,6 +26,7 @@ use crate::{
     store::{
         db::Location,
         read::{Reader, StoreError},
+        read_standing::Happened,
         sole::{Sole, SoleRight},
     },
 };
@@ -163,7 +164,9 @@ impl Reviewer {
             // What somebody has lost may be theirs without asking; so may what a holding leads to.
             let set = snapshot.policy.set();
             let leads = |g: &GroupId| self.reads.contains(g) || set.group(g.as_str()).is_some_and(gives_birthrights);
-            entitled.extend(found.iter().filter(|h| h.group.as_ref().is_some_and(leads)).filter_map(|h| h.person.clone()));
+            // So may what a new team brings: it does not rest. What ends by it waits, since many endings are counted together.
+            let moved = |h: &Happened| h.kind.starts_with("person.");
+            entitled.extend(found.iter().filter(|h| moved(h) || h.group.as_ref().is_some_and(leads)).filter_map(|h| h.person.clone()));
             let matter = found.into_iter().filter(|h| h.group.as_ref().is_some_and(|g| self.reads.contains(g)));
             people.extend(matter.filter_map(|h| h.person));
             let more = last - self.cursor >= i64::from(PAGE);

@@ -18,7 +18,7 @@ mod read_audit;
 mod read_deliveries;
 mod read_leavers;
 pub mod read_sessions;
-mod read_standing;
+pub mod read_standing;
 pub mod read_tokens;
 pub mod row;
 pub mod row_records;

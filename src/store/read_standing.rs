@@ -39,6 +39,7 @@ pub struct Happened {
 const MATTERS: &[&str] = &[
     "request.granted", "grant.adopted", "grant.extended", "grant.revoked", "grant.expired", "grant.moved", "grant.ending",
     "grant.flagged", "grant.kept", "endings.confirmed", "grant.birthright", "block.lifted", "freeze.set",
+    "person.added", "person.changed",
 ];
 
 fn live_grants(rows: Vec<(GrantRow, AskedColumns)>) -> Result<Vec<LiveGrant>, StoreError> {

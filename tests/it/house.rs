@@ -115,7 +115,7 @@ pub struct House {
     pub location: Location,
     pub database: Database,
     pub settings: Settings,
-    now: Arc<AtomicI64>,
+    pub now: Arc<AtomicI64>,
     _folder: Folder,
 }
 
@@ -142,7 +142,7 @@ impl House {
         house
     }
 
-    async fn core(settings: &Settings, now: &Arc<AtomicI64>) -> Core {
+    pub async fn core(settings: &Settings, now: &Arc<AtomicI64>) -> Core {
         let (settings, now) = (settings.clone(), Arc::clone(now));
         let clock: Clock = Arc::new(move || Time::from_micros(now.load(Ordering::SeqCst)));
         tokio::task::spawn_blocking(move || Core::open(&settings, &clock)).await.unwrap().unwrap()

@@ -165,3 +165,23 @@ fn a_conflict_names_those_who_hold_both_and_a_stage_says_how_many_can_answer() {
     assert_eq!(stages, [("a".to_owned(), 1, "team:owners", 5, 4)]);
     assert!(FailOn::EmptyStages.happens(&found));
 }
+
+#[test]
+fn what_comes_without_asking_is_told_as_held_and_kept_by_such_a_rule_alone() {
+    let always = "[[rule]]\nname = \"r\"\nwho = [\"team:ops\"]\nthen = \"always\"\n";
+    let before = set(&[("groups/a.toml", &group("internal", GRANT))]);
+    let after = set(&[("groups/a.toml", &group("internal", always))]);
+    let asked = held(1, 1, "a", None, &before);
+    let found = with(&before, &after, std::slice::from_ref(&asked), &[]);
+    assert_eq!(told(&found), vec![], "what was asked for goes on");
+    let moved = &found.groups[0].moves[0];
+    assert_eq!((moved.direction, moved.people.len(), moved.after.in_words(true)), (Direction::Gains, 4, "held without asking".to_owned()));
+    assert!(super::super::text::text(&found).contains("at once up to 30 days → held without asking"), "{}", super::super::text::text(&found));
+    let mine = Grant { provenance: Provenance::Birthright, request: None, ends_at: Time::OPEN, duration: Duration::MAX, ..asked.grant };
+    let mine = HeldGrant { grant: mine, request: None, approvers: None };
+    let back = with(&after, &before, std::slice::from_ref(&mine), &[]);
+    assert_eq!(told(&back), [("p1 a".to_owned(), Fate::Ends, "no rule gives it any more".to_owned())]);
+    assert_eq!(back.groups[0].moves[0].direction, Direction::Loses);
+    let same = with(&after, &set(&[("groups/a.toml", &group("internal", &format!("{always}{}", GRANT.replace("\"r\"", "\"s\"")))) ]), &[mine], &[]);
+    assert_eq!(told(&same), vec![], "it is kept");
+}
