@@ -97,13 +97,6 @@ impl Fed {
         self.client.send(&request("GET", &format!("/api/v1/people/{id}"), &[("Authorization", &bearer)], None)).await.unwrap().json()
     }
 
-    /// Files a request.
-    pub async fn ask(&mut self, token: &str, group: &str) -> Value {
-        let bearer = format!("Bearer {token}");
-        let body = json!({ "group": group, "duration": "8h", "justification": "tried" }).to_string();
-        self.client.send(&request("POST", "/api/v1/requests", &[("Authorization", &bearer)], Some(&body))).await.unwrap().json()
-    }
-
     /// The file of people.
     pub fn people(&self) -> std::path::PathBuf {
         self.folder.path().join("people/people.toml")
