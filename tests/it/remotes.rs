@@ -75,7 +75,8 @@ fn nowhere(folder: &Path, secret: &str, but: &[&str]) {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if !but.iter().any(|name| path.ends_with(name)) {
+            // A socket holds nothing.
+            } else if path.is_file() && !but.iter().any(|name| path.ends_with(name)) {
                 let bytes = fs::read(&path).unwrap();
                 assert!(!bytes.windows(secret.len()).any(|w| w == secret.as_bytes()), "the secret is in {}", path.display());
             }
