@@ -99,8 +99,9 @@ fn rule() -> Value {
         ("justification", json!({ "enum": ["required", "optional", "none"], "default": "optional", "description": "Whether whoever asks must say why." })),
         ("stage", json!({ "type": "array", "items": stage(), "minItems": 1, "description": "Who is asked, one stage after another." })),
     ];
-    let mut rule = table("Rules are read from the top; the first whose `who` and `when` hold and whose `for` covers the asked time decides.", &["name", "who", "then", "for"], &keys);
+    let mut rule = table("Rules are read from the top; the first whose `who` and `when` hold and whose `for` covers the asked time decides.", &["name", "who", "then"], &keys);
     if let Some(fields) = rule.as_object_mut() {
+        fields.insert("anyOf".to_owned(), json!([{ "required": ["for"] }, { "properties": { "then": { "const": "always" } } }]));
         fields.insert("if".to_owned(), json!({ "properties": { "then": { "const": "approve" } }, "required": ["then"] }));
         fields.insert("then".to_owned(), json!({ "required": ["stage"] }));
         fields.insert("else".to_owned(), json!({ "properties": { "stage": false } }));
