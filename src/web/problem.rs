@@ -1,6 +1,6 @@
 //! Problem details (RFC 9457) for every error of the API, and the one place that maps refusals to HTTP.
 
-use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError, http::StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -130,23 +130,29 @@ impl From<StoreError> for Problem {
     }
 }
 
+/// An answer that refuses, with the headers that its status asks for (RFC 9110, 10.2.1, 10.2.3 and 11.6.1), before its body.
+pub(super) fn refusing(status: StatusCode, retry_after: Option<u32>, allow: Option<&str>) -> HttpResponseBuilder {
+    let mut response = HttpResponse::build(status);
+    if let Some(seconds) = retry_after {
+        response.insert_header(("Retry-After", seconds.to_string()));
+    }
+    if let Some(allow) = allow {
+        response.insert_header(("Allow", allow));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        response.insert_header(("WWW-Authenticate", "Bearer"));
+    }
+    response
+}
+
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status_code());
+        let mut response = refusing(self.status_code(), self.retry_after, self.allow.as_deref());
         response.content_type("application/problem+json");
-        if let Some(seconds) = self.retry_after {
-            response.insert_header(("Retry-After", seconds.to_string()));
-        }
-        if let Some(allow) = &self.allow {
-            response.insert_header(("Allow", allow.clone()));
-        }
-        if self.status == 401 {
-            response.insert_header(("WWW-Authenticate", "Bearer"));
-        }
         response.json(self)
     }
 }

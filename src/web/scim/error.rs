@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use serde_json::json;
 
-use crate::web::problem::Problem;
+use crate::web::problem::{Problem, refusing};
 
 /// An error as SCIM tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,17 +66,8 @@ impl ResponseError for ScimError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status_code());
+        let mut response = refusing(self.status_code(), self.retry_after, self.allow.as_deref());
         response.content_type("application/scim+json");
-        if let Some(seconds) = self.retry_after {
-            response.insert_header(("Retry-After", seconds.to_string()));
-        }
-        if let Some(allow) = &self.allow {
-            response.insert_header(("Allow", allow.clone()));
-        }
-        if self.status == 401 {
-            response.insert_header(("WWW-Authenticate", "Bearer"));
-        }
         let mut body = json!({
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
             "status": self.status.to_string(),
