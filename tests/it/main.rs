@@ -20,6 +20,7 @@ mod house;
 mod identity;
 mod jwt;
 mod leaver;
+mod leaver_everywhere;
 mod lifecycle;
 mod matrix;
 mod model;
