@@ -13,7 +13,7 @@ use crate::{
     domain::{actor::Actor, command::Command, problem::{Problem, Severity}, record::SourceName},
     folder,
     git::{self, Mirror, Remote},
-    jobs::{catalog::CatalogFeed, deliver, expire, reconsider, sessions, policy_source::{Canary, Load, Place, PolicySource}},
+    jobs::{catalog::CatalogFeed, deliver, expire, keep_up, reconsider, sessions, policy_source::{Canary, Load, Place, PolicySource}},
     ledger::{Ledger, LedgerConfig, Limits},
     policy::render,
     settings::{Settings, SigninMode},
@@ -353,6 +353,10 @@ impl Application {
             crate::sample::file_requests(&core.ledger, &settings).await;
         }
         let (stop, stopped) = watch::channel(false);
+        // A SQLite file has one process.
+        if matches!(core.location, Location::Postgres(_)) {
+            tokio::spawn(keep_up::run(core.ledger.clone(), stopped.clone()));
+        }
         tokio::spawn(expire::run(core.ledger.clone(), core.reader.clone(), stopped.clone()));
         tokio::spawn(deliver::run(core.location.clone(), core.ledger.clone(), core.reader.clone(), registry, stopped.clone()));
         tokio::spawn(reconsider::run(core.location.clone(), core.ledger.clone(), core.reader.clone(), settings.policy.confirm_share, stopped.clone()));

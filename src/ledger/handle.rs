@@ -103,6 +103,8 @@ pub(super) enum Work {
     Used(Vec<(TokenId, Time)>),
     /// Kept beside the log: when something last came from sessions.
     Seen(Vec<(SessionId, Time)>),
+    /// Another replica changed what is in force: take it over.
+    KeepUp(oneshot::Sender<Result<(), LedgerError>>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -265,6 +267,26 @@ impl Ledger {
         if self.queue.try_send(Work::Seen(seen)).is_err() {
             tracing::warn!("when sessions were last seen could not be kept: the queue is full");
         }
+    }
+
+    /// Takes over what another replica brought into force, if it did: reads decide who may see what on the snapshot, and a replica
+    /// that only reads would keep the one of its last batch. Answers whether there was something to take over.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or what is in force cannot be compiled.
+    pub async fn keep_up(&self) -> Result<bool, LedgerError> {
+        let head = self.reader.head().await.map_err(|e| LedgerError::Unavailable(e.0))?;
+        let snapshot = self.snapshot();
+        // What a batch of this replica wrote since the head was read is newer.
+        let is_behind = head.directory_revision > snapshot.directory.revision() || head.policy_revision != snapshot.in_force || head.frozen != snapshot.frozen;
+        if !is_behind {
+            return Ok(false);
+        }
+        let (done, answer) = oneshot::channel();
+        let gone = |_| LedgerError::Unavailable("the ledger has stopped".to_owned());
+        self.queue.send(Work::KeepUp(done)).await.map_err(|_| LedgerError::Unavailable("the ledger has stopped".to_owned()))?;
+        answer.await.map_err(gone)??;
+        Ok(true)
     }
 
     /// Finishes what is queued and stops the thread.

@@ -147,6 +147,9 @@ impl Thread {
                             tracing::warn!(%error, "when sessions were last seen could not be kept");
                         }
                     }
+                    Work::KeepUp(done) => {
+                        let _ = done.send(self.keep_up());
+                    }
                     Work::Command { envelope, compiled, reply } => {
                         let alone = needs::stands_alone(&envelope.command);
                         if alone && !batch.is_empty() {
@@ -271,6 +274,17 @@ impl Thread {
             std::thread::park_timeout(Pause::from_millis(u64::from(100 + 50 * attempt.min(10))));
         }
         Err(last)
+    }
+
+    /// The same without a batch, on a connection that may have been lost meanwhile.
+    fn keep_up(&mut self) -> Result<(), LedgerError> {
+        self.refresh(None).or_else(|error| {
+            if !self.batcher.writer.is_broken() {
+                return Err(error);
+            }
+            self.reconnect()?;
+            self.refresh(None)
+        })
     }
 
     /// Takes over what the log says is in force. A replica that cannot stops deciding (semantics.md, 28).

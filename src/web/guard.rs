@@ -6,7 +6,7 @@ use actix_web::{
     HttpMessage, HttpResponse,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::{Method, header},
+    http::{Method, StatusCode, header::{self, HeaderMap}},
     middleware::Next,
     web::Data,
 };
@@ -26,13 +26,10 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 
 /// The middleware.
 pub async fn guard(state: Data<AppState>, request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let started = Instant::now();
-    let id = fresh_id().to_string();
-    let pattern = request.match_pattern();
-    let method = request.method().clone();
-    let path = request.path().to_owned();
+    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let about = About { id: fresh_id().to_string(), pattern: request.match_pattern(), method: method.clone(), path: path.clone(), started: Instant::now() };
     let limit = Duration::from_secs(state.settings.server.read_timeout_seconds) + ANSWER_WITHIN;
-    let answered = tokio::time::timeout(limit, inside(&state, request, next, pattern.as_deref())).await;
+    let answered = tokio::time::timeout(limit, inside(&state, request, next, about.pattern.as_deref())).await;
     let mut response = match answered {
         // An error of a handler or of an extractor is told here, as a page or as JSON.
         Ok(Ok(response)) => match response.response().error().map(|error| error_page(&state, &path, error)) {
@@ -40,21 +37,50 @@ pub async fn guard(state: Data<AppState>, request: ServiceRequest, next: Next<im
             None => response,
         },
         Ok(Err(error)) => return Err(error),
-        Err(_) => return Err(Problem::new(408, "too_slow", "Too slow", "the request did not arrive in time".to_owned()).into()),
+        Err(_) => {
+            let mut told = error_page(&state, &path, &too_slow(&method).into());
+            finish(&state, &about, told.status(), told.headers_mut());
+            return Err(actix_web::error::InternalError::from_response("too slow", told).into());
+        }
     };
     let status = response.status();
+    finish(&state, &about, status, response.headers_mut());
+    Ok(response)
+}
+
+/// What was asked, and when.
+struct About {
+    id: String,
+    pattern: Option<String>,
+    method: Method,
+    path: String,
+    started: Instant,
+}
+
+/// Nothing came of a request in time. One that has a body may not have arrived.
+fn too_slow(method: &Method) -> Problem {
+    if matches!(*method, Method::GET | Method::HEAD) {
+        let mut problem = Problem::new(503, "too_slow", "Too slow", "the answer took too long; nothing was changed".to_owned());
+        problem.retry_after = Some(5);
+        return problem;
+    }
+    Problem::new(408, "too_slow", "Too slow", "the request did not arrive in time, or carrying it out took too long: look whether it was done before sending it again".to_owned())
+}
+
+/// Counts and logs an answer, and gives it the headers that every answer has.
+fn finish(state: &AppState, about: &About, status: StatusCode, headers: &mut HeaderMap) {
+    let About { id, pattern, method, path, started } = about;
     state.metrics.answered(pattern.as_deref().unwrap_or("none"), method.as_str(), status.as_u16(), started.elapsed());
     let level_info = path != "/healthz" && path != "/readyz" && path != "/metrics";
     if level_info {
         tracing::info!(request.id = %id, method = %method, path = %path.escape_debug(), status = status.as_u16(), ms = started.elapsed().as_secs_f64() * 1000.0, "answered");
     }
-    let headers = response.headers_mut();
     let mut set = |name: header::HeaderName, value: &str| {
         if let Ok(value) = header::HeaderValue::from_str(value) {
             headers.insert(name, value);
         }
     };
-    set(header::HeaderName::from_static("x-request-id"), &id);
+    set(header::HeaderName::from_static("x-request-id"), id);
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::REFERRER_POLICY, "same-origin");
     set(header::CONTENT_SECURITY_POLICY, POLICY);
@@ -66,7 +92,6 @@ pub async fn guard(state: Data<AppState>, request: ServiceRequest, next: Next<im
     if !path.starts_with("/assets/") {
         set(header::CACHE_CONTROL, "no-store");
     }
-    Ok(response)
 }
 
 fn wants_page(path: &str) -> bool {

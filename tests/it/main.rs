@@ -24,6 +24,7 @@ mod leaver_everywhere;
 mod lifecycle;
 mod matrix;
 mod model;
+mod people_model;
 mod policy_diff;
 mod problems;
 mod real_org;

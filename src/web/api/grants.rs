@@ -47,8 +47,8 @@ pub async fn list(state: Data<AppState>, caller: Known, query: Query<GrantQuery>
     };
     let at: Time = parse("at", query.at.as_deref())?.unwrap_or_else(|| state.ledger.now());
     let filter = GrantFilter { people, groups: group.map(|g| BTreeSet::from([g])), at: Some(at), ..GrantFilter::default() };
-    let found = state.reader.grants(filter, page(&state, query.limit, query.cursor.as_deref())?).await?;
-    Ok(Json(List { items: found.items.iter().map(|g| GrantShape::new(&caller.snapshot, g)).collect(), next: cursor(&state, found.next) }))
+    let found = state.reader.grants(filter, page(query.limit, query.cursor.as_deref())?).await?;
+    Ok(Json(List { items: found.items.iter().map(|g| GrantShape::new(&caller.snapshot, g)).collect(), next: cursor(found.next) }))
 }
 
 /// A grant that the caller may see; admins see what they may end.

@@ -95,7 +95,7 @@ fn idempotency(caller: &Caller, http: &HttpRequest, route: &str, command: &Comma
     let Some(key) = http.headers().get("idempotency-key") else { return Ok(None) };
     let key = key.to_str().ok().filter(|k| (1..=255).contains(&k.len())).ok_or_else(|| Problem::bad_field("Idempotency-Key", "expected 1 to 255 visible ASCII characters"))?;
     let body = serde_json::to_string(command).map_err(|_| Problem::bad_field("body", "cannot be kept"))?;
-    Ok(Some(Idempotency { scope: secret_hash(&format!("{}\0{route}\0{key}", caller.id())), body: secret_hash(&body) }))
+    Ok(Some(Idempotency { scope: secret_hash(&format!("{}\0{}\0{route}\0{key}", caller.id(), caller.actor().service().map_or("", |s| s.as_str()))), body: secret_hash(&body) }))
 }
 
 /// What a request would meet.
@@ -165,8 +165,8 @@ pub async fn list(state: Data<AppState>, caller: Known, query: Query<RequestQuer
         None => Some(BTreeSet::from([caller.id().clone()])),
     };
     let filter = RequestFilter { people, groups: group.map(|g| BTreeSet::from([g])), status };
-    let found = state.reader.requests(filter, page(&state, query.limit, query.cursor.as_deref())?).await?;
-    Ok(Json(List { items: found.items.iter().map(|r| RequestShape::new(&caller.snapshot, r, None, None)).collect(), next: cursor(&state, found.next) }))
+    let found = state.reader.requests(filter, page(query.limit, query.cursor.as_deref())?).await?;
+    Ok(Json(List { items: found.items.iter().map(|r| RequestShape::new(&caller.snapshot, r, None, None)).collect(), next: cursor(found.next) }))
 }
 
 /// A request that the caller may see: theirs, of those they manage, of groups they own, or one they are asked about.
