@@ -171,7 +171,7 @@ fn every_wrong_token_is_nobody() {
         for (what, over) in claims {
             let answer = list(&front, &front.issuer.access_token(&with(over))).await;
             println!("{what}: {} {}", answer.status, answer.json()["detail"]);
-            assert_eq!(answer.status, 401, "{what}: {}", answer.shown());
+            assert_eq!((answer.status, &answer.json()["type"]), (401, &json!("urn:bandpass:problem:unknown_caller")), "{what}: {}", answer.shown());
         }
         let key = front.issuer.key();
         let right = front.issuer.access_claims(&good);
@@ -217,7 +217,7 @@ fn every_wrong_token_is_nobody() {
         for (what, token) in tokens {
             let answer = list(&front, &token).await;
             println!("{what}: {} {}", answer.status, answer.json()["detail"]);
-            assert!(matches!(answer.status, 400 | 401 | 431), "{what}: {}", answer.shown());
+            assert_eq!((answer.status, &answer.json()["type"]), (401, &json!("urn:bandpass:problem:unknown_caller")), "{what}: {}", answer.shown());
         }
         assert_eq!((front.issuer.hits("/evil-jwks"), front.issuer.hits("/evil-x5u")), (0, 0), "nothing that a token names is fetched");
         assert_eq!(front.events("request.granted").await, 0);
