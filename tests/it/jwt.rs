@@ -125,8 +125,7 @@ fn a_program_calls_the_api_and_never_approves() {
 
 #[test]
 fn every_wrong_token_is_nobody() {
-    run(|| async {
-        let front = Front::open("wrongjwt", API).await;
+    on_both("wrongjwt", API, |front: Front| async move {
         let good = json!({ "employee": "ann" });
         let with = |over: Value| {
             let mut claims = good.clone();
@@ -227,6 +226,7 @@ fn every_wrong_token_is_nobody() {
     });
 }
 
+// On SQLite alone: between a token and its verdict no database is asked.
 #[test]
 fn every_algorithm_verifies_and_a_changed_byte_does_not() {
     run(|| async {
@@ -258,6 +258,7 @@ fn every_algorithm_verifies_and_a_changed_byte_does_not() {
     });
 }
 
+// On SQLite alone: keys are kept in memory.
 #[test]
 fn keys_are_kept_looked_for_and_forgotten() {
     run(|| async {
@@ -285,9 +286,8 @@ fn keys_are_kept_looked_for_and_forgotten() {
 
 #[test]
 fn issuers_whose_subjects_differ_by_app_are_known_by_another_claim() {
-    run(|| async {
-        let more = "subject_claim = \"oid\"\napi_subject_claim = \"uid\"\nperson_claim = \"employee\"\ntoken_type = \"\"\naudiences = [\"bandpass-api\"]\n";
-        let front = Front::open("oid", more).await;
+    let more = "subject_claim = \"oid\"\napi_subject_claim = \"uid\"\nperson_claim = \"employee\"\ntoken_type = \"\"\naudiences = [\"bandpass-api\"]\n";
+    on_both("oid", more, |front: Front| async move {
         let mut browser = front.browser();
         let answer = front.sign_in(&mut browser, &json!({ "sub": "for-this-app", "oid": "o-ann", "employee": "ann" })).await;
         assert_eq!(answer.status, 303, "{}", answer.shown());
