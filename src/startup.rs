@@ -300,7 +300,7 @@ pub struct Application {
     pub core: Core,
     /// Where it listens.
     pub address: std::net::SocketAddr,
-    server: actix_web::dev::Server,
+    web: crate::web::Web,
     sole: Option<SoleRight>,
     stop: watch::Sender<bool>,
 }
@@ -371,8 +371,8 @@ impl Application {
         }
         tokio::spawn(policy.follow(core.ledger.clone(), stopped.clone()));
         admin::serve(&settings.run.folder, core.ledger.clone(), stopped)?;
-        let (server, address) = crate::web::serve(&core.ledger, &core.reader, &settings, signer, clock).map_err(StartError)?;
-        Ok(Self { core, address, server, sole, stop })
+        let web = crate::web::serve(&core.ledger, &core.reader, &settings, signer, clock).map_err(StartError)?;
+        Ok(Self { core, address: web.address, web, sole, stop })
     }
 
     /// Serves until the process is asked to stop; then finishes what is in hand.
@@ -380,7 +380,7 @@ impl Application {
     /// # Errors
     /// When the server itself fails.
     pub async fn run(self) -> Result<(), StartError> {
-        let outcome = self.server.await;
+        let outcome = self.web.run().await;
         let _ = self.stop.send(true);
         self.core.close().await;
         drop(self.sole);

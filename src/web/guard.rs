@@ -169,8 +169,12 @@ async fn admit(state: &Data<AppState>, request: &ServiceRequest, pattern: Option
                     state.refusals.note(&caller, &format!("{method} {pattern}"), "not_allowed", &path);
                     return Err(Problem::not_allowed(reason));
                 }
-                if !matches!(method, Method::GET) && caller.is_browser() {
-                    same_origin(state, request)?;
+                if method != Method::GET && caller.is_browser() && is_foreign(state, request) {
+                    state.refusals.note(&caller, &format!("{method} {pattern}"), "foreign_origin", &path);
+                    return Err(Problem::not_allowed("the request came from another site"));
+                }
+                if method != Method::GET && path.starts_with("/api/") {
+                    is_json(request)?;
                 }
                 request.extensions_mut().insert(Arc::new(caller));
             }
@@ -185,21 +189,28 @@ async fn admit(state: &Data<AppState>, request: &ServiceRequest, pattern: Option
     Ok(Admitted::Go)
 }
 
-/// A change from a browser must come from our own pages: `Origin` is ours, or (older browsers) absent with a
-/// `Sec-Fetch-Site` that does not say otherwise. The form's token is checked by the handler as well.
-fn same_origin(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {
-    let foreign = || Problem::not_allowed("the request came from another site");
+/// Whether a change from a browser comes from somewhere else than our own pages: `Origin` and `Sec-Fetch-Site` must not say so. A
+/// form may lack both (older browsers), since the handler checks the token in it as well; a call of the API has no such token.
+fn is_foreign(state: &AppState, request: &ServiceRequest) -> bool {
     let headers = request.headers();
-    if let Some(site) = headers.get("sec-fetch-site")
-        && !matches!(site.as_bytes(), b"same-origin" | b"none")
-    {
-        return Err(foreign());
+    let site = headers.get("sec-fetch-site").map(|site| matches!(site.as_bytes(), b"same-origin" | b"none"));
+    let origin = headers.get(header::ORIGIN).map(|origin| state.is_own_origin(origin.as_bytes()));
+    match (site, origin) {
+        (Some(false), _) | (_, Some(false)) => true,
+        (None, None) => request.path().starts_with("/api/"),
+        _ => false,
     }
-    match headers.get(header::ORIGIN) {
-        Some(origin) if state.is_own_origin(origin.as_bytes()) => Ok(()),
-        Some(_) => Err(foreign()),
-        None => Ok(()),
+}
+
+/// A body of the API is `application/json` and nothing that merely ends in it: of what a page elsewhere may send without asking
+/// first, nothing may pass for it.
+fn is_json(request: &ServiceRequest) -> Result<(), Problem> {
+    let Some(kind) = request.headers().get(header::CONTENT_TYPE) else { return Ok(()) };
+    let essence = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
     }
+    Err(Problem::new(415, "wrong_type", "Wrong content type", "send the body as `application/json`".to_owned()))
 }
 
 /// Who calls: a token of ours, a JWT of an issuer, or a session's cookie.

@@ -5,6 +5,10 @@
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod support;
 
+mod abuse;
+mod abuse_authorisation;
+mod abuse_tokens;
+mod abuse_web;
 mod adopt;
 mod architecture;
 mod birthright;

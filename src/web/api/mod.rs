@@ -1,6 +1,7 @@
 //! The JSON API under `/api/v1`. Answers are shapes of their own ([`shapes`]), never rows as they lie in the database.
 
 pub mod audit;
+mod body;
 pub mod endings;
 pub mod grants;
 pub mod groups;
@@ -14,6 +15,8 @@ pub mod tokens;
 pub mod webhook;
 
 use actix_web::web::Data;
+
+pub(crate) use body::Sent;
 
 use super::{AppState, problem::Problem};
 use crate::{
