@@ -4,6 +4,7 @@ pub mod access;
 pub mod jwt;
 pub mod known_tokens;
 pub mod oidc;
+pub mod published;
 pub mod session;
 pub mod sessions;
 pub mod visibility;

@@ -80,25 +80,22 @@ impl Reader {
         open(rows)
     }
 
-    /// Live sessions at an issuer: of a subject, of one of the issuer's own sessions, or of both.
+    /// Live sessions at an issuer: of one of the issuer's own sessions, of a subject, or of both. Of both are also those of the
+    /// subject of which nobody knows which of the issuer's sessions they are.
     ///
     /// # Errors
     /// As every read.
     pub async fn live_sessions_at(&self, issuer: String, subject: Option<String>, sid: Option<String>) -> Result<Vec<Session>, StoreError> {
-        if subject.is_none() && sid.is_none() {
-            return Ok(Vec::new());
-        }
         let rows: Vec<SessionRow> = self
             .ask(move |db| {
                 on!(db, c => {
-                    let mut query = sessions::table.filter(LiveSession).filter(sessions::issuer.eq(issuer.clone())).select(SessionRow::as_select()).into_boxed();
-                    if let Some(subject) = &subject {
-                        query = query.filter(sessions::subject.eq(subject.clone()));
+                    let live = sessions::table.filter(LiveSession).filter(sessions::issuer.eq(&issuer)).select(SessionRow::as_select());
+                    match (&subject, &sid) {
+                        (None, None) => Ok(Vec::new()),
+                        (Some(subject), None) => live.filter(sessions::subject.eq(subject)).load(c),
+                        (None, Some(sid)) => live.filter(sessions::sid.eq(sid)).load(c),
+                        (Some(subject), Some(sid)) => live.filter(sessions::sid.eq(sid).or(sessions::sid.is_null().and(sessions::subject.eq(subject)))).load(c),
                     }
-                    if let Some(sid) = &sid {
-                        query = query.filter(sessions::sid.eq(sid.clone()));
-                    }
-                    query.load(c)
                 })
             })
             .await?;

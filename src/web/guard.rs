@@ -275,6 +275,7 @@ async fn by_jwt(state: &AppState, jwt: &str) -> Result<Caller, Problem> {
             Ok(Caller::new(found.person, credential, String::new(), snapshot, &state.reader).await?)
         }
         Err(caller::Unknown::Token(why)) => Err(Problem::unknown_caller(&why)),
+        Err(caller::Unknown::Keys) => Err(Problem::issuer_away()),
         Err(caller::Unknown::Store(error)) => Err(error.into()),
     }
 }

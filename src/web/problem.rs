@@ -85,6 +85,12 @@ impl Problem {
     pub fn unknown_caller(reason: &str) -> Self {
         Self::new(401, "unknown_caller", "Sign in first", reason.to_owned())
     }
+
+    /// 503: a token of an issuer whose keys cannot be had. Why is in the log alone, since whoever sent it may be anybody.
+    pub fn issuer_away() -> Self {
+        let detail = "the keys of the token's issuer cannot be had just now, so nobody can say whether it is right; try again";
+        Self { retry_after: Some(60), ..Self::new(503, "unavailable", "Not now", detail.to_owned()) }
+    }
 }
 
 impl From<Refusal> for Problem {

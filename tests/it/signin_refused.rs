@@ -4,11 +4,11 @@
 use serde_json::{Value, json};
 
 use crate::{
-    signin_house::{Front, USUAL, on_both, text},
+    signin_house::{Front, USUAL, on_both, run, text},
     support::{
         browser::{Browser, header},
         http::Answer,
-        issuer::{Asked, Mood, now, query},
+        issuer::{Asked, Issuer, Mood, now, query},
         jwt_key::SigningKey,
     },
 };
@@ -227,22 +227,35 @@ fn people_who_are_not_who_they_seem() {
 
 #[test]
 fn an_issuer_that_is_away_or_odd() {
-    on_both("issuer", USUAL, |front: Front| async move {
-        let mut browser = front.browser();
+    run(|| async {
+        // An issuer that cannot be asked is asked once a minute, so each mood has one of its own.
         let discovery = "/.well-known/openid-configuration";
-        for (mood, words) in [
-            (Mood::Down, "broke the connection off"),
-            (Mood::Slow, "did not answer within"),
-            (Mood::Html, "answered HTML instead of JSON"),
-            (Mood::Redirect, "redirect"),
-            (Mood::Big, "more than 1024 KiB"),
-            (Mood::Broken, "answered 500"),
-        ] {
-            front.issuer.be(discovery, mood);
-            let answer = browser.get("/signin/corp").await;
-            refused(&front, &mut browser, &format!("discovery is {mood:?}"), &answer, 502, words).await;
+        let moods = [
+            ("down", Mood::Down, "broke the connection off"),
+            ("slow", Mood::Slow, "did not answer within"),
+            ("html", Mood::Html, "answered HTML instead of JSON"),
+            ("redirect", Mood::Redirect, "redirect"),
+            ("big", Mood::Big, "more than 1024 KiB"),
+            ("broken", Mood::Broken, "answered 500"),
+        ];
+        let mut more = USUAL.to_owned();
+        let mut issuers = Vec::new();
+        for (name, mood, _) in moods {
+            let issuer = Issuer::start().await;
+            issuer.be(discovery, mood);
+            more.push_str(&issuer.settings(name, ""));
+            issuers.push(issuer);
         }
-        front.issuer.be(discovery, Mood::Good);
+        let front = Front::open("issuer", &more).await;
+        let mut browser = front.browser();
+        for ((name, mood, words), issuer) in moods.into_iter().zip(issuers) {
+            for _ in 0..3 {
+                let answer = browser.get(&format!("/signin/{name}")).await;
+                refused(&front, &mut browser, &format!("discovery is {mood:?}"), &answer, 502, words).await;
+                assert_eq!(browser.get(&format!("/signed-out?issuer={name}")).await.status, 200);
+            }
+            assert_eq!(issuer.hits(discovery), 1, "{mood:?}");
+        }
         for (mood, words) in [(Mood::Html, "answered HTML"), (Mood::Redirect, "redirect"), (Mood::Big, "more than 1024 KiB"), (Mood::Broken, "server_error")] {
             front.issuer.be("/token", mood);
             let answer = front.sign_in(&mut browser, &json!({ "employee": "ann" })).await;
@@ -274,14 +287,15 @@ fn an_issuer_that_is_away_or_odd() {
 
 #[test]
 fn an_issuer_by_another_name() {
-    on_both("misnamed", USUAL, |front: Front| async move {
+    run(|| async {
+        let plain = Issuer::start().await;
+        let front = Front::open("misnamed", &format!("{USUAL}{}", plain.settings("plain", ""))).await;
         let mut browser = front.browser();
         front.issuer.say("issuer", json!("https://evil.example"));
         let answer = browser.get("/signin/corp").await;
         refused(&front, &mut browser, "discovery names another issuer", &answer, 502, "byte by byte").await;
-        front.issuer.say("issuer", json!(front.issuer.url()));
-        front.issuer.say("token_endpoint", json!("http://10.0.0.1/token"));
-        let answer = browser.get("/signin/corp").await;
+        plain.say("token_endpoint", json!("http://10.0.0.1/token"));
+        let answer = browser.get("/signin/plain").await;
         refused(&front, &mut browser, "a token endpoint without TLS", &answer, 502, "plain http").await;
         front.leave();
     });

@@ -23,6 +23,8 @@ use super::jwt_key::{SigningKey, b64};
 pub enum Mood {
     /// As it should.
     Good,
+    /// As it should, after a second.
+    Late,
     /// Takes connections and says nothing.
     Slow,
     /// Breaks connections off.
@@ -217,6 +219,9 @@ impl Issuer {
             *inner.hits.entry(path.clone()).or_default() += 1;
             inner.moods.get(&path).copied().unwrap_or(Mood::Good)
         };
+        if mood == Mood::Late {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
         let (status, kind, body) = match mood {
             Mood::Down => return Ok(()),
             Mood::Slow => {
@@ -227,7 +232,7 @@ impl Issuer {
             Mood::Redirect => (302, "application/json", "{}".to_owned()),
             Mood::Big => (200, "application/json", format!("\"{}\"", "x".repeat(2 * 1024 * 1024))),
             Mood::Broken => (500, "application/json", "{\"error\":\"server_error\"}".to_owned()),
-            Mood::Good => {
+            Mood::Good | Mood::Late => {
                 let (status, value) = self.answer(&path, &head, &body);
                 (status, "application/json", value.to_string())
             }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Claims, Expected, issuer_of};
 use crate::{
-    auth::oidc::{Issuers, person::{Match, find}, provider::Provider},
+    auth::oidc::{Issuers, person::{Match, find}, provider::{Provider, TokenError}},
     domain::{actor::Bearer, id::ServiceName, person::Person, time::Time, token::Scope},
     ledger::Snapshot,
     settings::issuer::IssuerClient,
@@ -27,6 +27,9 @@ pub enum Unknown {
     /// The token, or whom it names: a sentence.
     #[error("{0}")]
     Token(String),
+    /// The issuer's keys cannot be had, so that nobody can say.
+    #[error("the issuer's keys cannot be had")]
+    Keys,
     /// The database could not be asked.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -51,7 +54,10 @@ pub async fn identify(issuers: &Issuers, token: &str, snapshot: &Snapshot, reade
     let kinds = [kind.strip_prefix("application/").unwrap_or(&kind)];
     let expected =
         Expected { issuer: &settings.url, audiences: &settings.audiences, algorithms: &settings.algorithms, kinds: &kinds, needs_subject: true, now };
-    let claims = provider.verify(token, &expected).await.map_err(|e| no(&e.0))?;
+    let claims = provider.verify(token, &expected).await.map_err(|error| match error {
+        TokenError::Wrong(why) => no(&why.0),
+        TokenError::Unavailable => Unknown::Keys,
+    })?;
     if let Some(what) = other_use(&claims) {
         return Err(no(&format!("is {what}, not an access token")));
     }

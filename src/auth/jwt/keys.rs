@@ -1,10 +1,7 @@
-//! The keys that an issuer publishes, kept: a known key never waits, an unknown one is looked for at most once a minute, and a
-//! withdrawn one is forgotten as soon as the list without it has been read.
+//! The keys that an issuer publishes, kept: a known key waits for nothing while anybody calls, an unknown one is looked for at
+//! most once a minute, and a withdrawn one is forgotten as soon as the list without it has been read ([`crate::auth::published`]).
 
-use std::{
-    future::Future,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{future::Future, sync::Arc};
 
 use jsonwebtoken::{
     Algorithm, DecodingKey,
@@ -12,14 +9,13 @@ use jsonwebtoken::{
 };
 use serde_json::Value;
 
-use crate::domain::time::Time;
+use crate::{
+    auth::published::{Missing, Published, Terms},
+    domain::time::Time,
+};
 
-/// Between two looks at the list, in microseconds.
-const AT_MOST_EVERY: i64 = 60_000_000;
-/// A list of this age is read again beside the next use of it, in microseconds.
-const REFRESH_AFTER: i64 = 5 * 60_000_000;
-/// A list of this age is not used any more, however long the issuer is away, in microseconds.
-const TRUSTED_FOR: i64 = 12 * 3600 * 1_000_000;
+const MINUTE: i64 = 60_000_000;
+const TERMS: Terms = Terms { pause: MINUTE, due: 5 * MINUTE, quiet: 10 * MINUTE, most: 12 * 60 * MINUTE };
 /// Keys of one issuer that are kept.
 const MOST_KEYS: usize = 64;
 
@@ -103,97 +99,36 @@ impl KeySet {
 }
 
 /// Why there is no key.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyError {
     /// The issuer publishes none of that name.
-    #[error("is signed with a key that the issuer does not publish")]
     Unknown,
-    /// The issuer's keys cannot be had.
-    #[error("cannot be verified: {0}")]
-    Unavailable(String),
-}
-
-#[derive(Default)]
-struct Kept {
-    set: KeySet,
-    read_at: Option<Time>,
-    tried_at: Option<Time>,
-    trouble: Option<String>,
+    /// The issuer's keys cannot be had; the log says why.
+    Unavailable,
 }
 
 /// The kept keys of one issuer.
-#[derive(Clone, Default)]
-pub struct KeyCache {
-    kept: Arc<RwLock<Kept>>,
-    reading: Arc<tokio::sync::Mutex<()>>,
+pub struct KeyCache(Published<KeySet>);
+
+impl Default for KeyCache {
+    fn default() -> Self {
+        Self(Published::new(TERMS))
+    }
 }
 
 impl KeyCache {
-    fn look<T>(&self, look: impl FnOnce(&Kept) -> T) -> T {
-        look(&self.kept.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// The key that a header names. `fetch` reads the issuer's list.
+    /// The key that a header names. `read` reads the issuer's list.
     ///
     /// # Errors
     /// When there is none, now or for want of a list.
-    pub async fn key<F, T>(&self, kid: Option<&str>, algorithm: Algorithm, now: Time, fetch: F) -> Result<Arc<Key>, KeyError>
+    pub async fn key<F, T>(&self, kid: Option<&str>, algorithm: Algorithm, now: Time, read: F) -> Result<Arc<Key>, KeyError>
     where
         F: FnOnce() -> T + Send + 'static,
-        T: Future<Output = Result<KeySet, String>> + Send,
+        T: Future<Output = Result<KeySet, String>> + Send + 'static,
     {
-        let (found, age, may_read) = self.look(|kept| {
-            let age = kept.read_at.map(|at| now.micros() - at.micros());
-            let found = age.filter(|age| *age < TRUSTED_FOR).and_then(|_| kept.set.find(kid, algorithm));
-            (found, age, may_read(kept, now))
-        });
-        if let Some(found) = found {
-            if may_read && age.is_some_and(|age| age > REFRESH_AFTER) {
-                let cache = self.clone();
-                tokio::spawn(async move { cache.read(now, fetch).await });
-            }
-            return Ok(found);
-        }
-        if may_read {
-            self.read(now, fetch).await;
-        }
-        self.look(|kept| {
-            let trusted = kept.read_at.is_some_and(|at| now.micros() - at.micros() < TRUSTED_FOR);
-            match (trusted.then(|| kept.set.find(kid, algorithm)).flatten(), &kept.trouble) {
-                (Some(found), _) => Ok(found),
-                (None, Some(trouble)) => Err(KeyError::Unavailable(trouble.clone())),
-                (None, None) => Err(KeyError::Unknown),
-            }
+        self.0.find(now, |set| set.find(kid, algorithm), read).await.map_err(|missing| match missing {
+            Missing::Unknown => KeyError::Unknown,
+            Missing::Unavailable(_) => KeyError::Unavailable,
         })
     }
-
-    /// Reads the list, one reader at a time; whoever waited for another's reading does not read again.
-    async fn read<F, T>(&self, now: Time, fetch: F)
-    where
-        F: FnOnce() -> T,
-        T: Future<Output = Result<KeySet, String>>,
-    {
-        let _one = self.reading.lock().await;
-        if !self.look(|kept| may_read(kept, now)) {
-            return;
-        }
-        self.kept.write().unwrap_or_else(PoisonError::into_inner).tried_at = Some(now);
-        let answer = fetch().await;
-        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        match answer {
-            Ok(set) => {
-                kept.set = set;
-                kept.read_at = Some(now);
-                kept.trouble = None;
-            }
-            Err(trouble) => {
-                tracing::warn!(%trouble, "an issuer's keys could not be read; those that are known go on");
-                kept.trouble = Some(trouble);
-            }
-        }
-    }
-}
-
-fn may_read(kept: &Kept, now: Time) -> bool {
-    kept.tried_at.is_none_or(|at| (now.micros() - at.micros()).abs() >= AT_MOST_EVERY)
 }

@@ -7,7 +7,7 @@ use openidconnect::{
     url,
 };
 
-use super::{attempt::Attempt, provider::{Metadata, Provider}, seconds};
+use super::{attempt::Attempt, provider::{Metadata, Provider, TokenError}, seconds};
 use crate::{
     auth::jwt::{Claims, Expected, LEEWAY_SECONDS},
     domain::time::Time,
@@ -196,7 +196,10 @@ async fn id_claims(provider: &Provider, id_token: &str, nonce: &str, now: Time) 
         needs_subject: true,
         now,
     };
-    let claims = provider.verify(id_token, &expected).await.map_err(|e| invalid(&e.0))?;
+    let claims = provider.verify(id_token, &expected).await.map_err(|error| match error {
+        TokenError::Wrong(why) => invalid(&why.0),
+        TokenError::Unavailable => SigninError::Issuer(format!("the ID token {error}")),
+    })?;
     if claims.get("azp").is_some() && claims.text("azp") != Some(&settings.client_id) {
         return Err(invalid("was given to another app (`azp`)"));
     }

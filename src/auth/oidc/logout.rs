@@ -1,20 +1,13 @@
 //! What an issuer sends when somebody signed out there (OpenID Connect Back-Channel Logout 1.0).
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
-
-use super::{provider::Provider, seconds};
+use super::{provider::{Provider, TokenError}, seconds};
 use crate::{
-    auth::jwt::{Expected, JwtError},
+    auth::jwt::{Expected, JwtError, LEEWAY_SECONDS},
     domain::time::Time,
 };
 
 /// How old a logout token may be, in seconds.
 const MOST_AGE: i64 = 300;
-/// Names of logout tokens that are remembered at most.
-const MOST_SEEN: usize = 50_000;
 /// The event that makes a token one.
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
@@ -26,31 +19,15 @@ pub struct Logout {
     /// The issuer's session, if it names one.
     pub sid: Option<String>,
     /// Sessions that began later are not meant: a token that comes twice ends nothing that it did not mean.
-    pub issued_at: Time,
-}
-
-/// Names of logout tokens that were used lately.
-#[derive(Default)]
-pub struct Seen(Mutex<HashMap<String, i64>>);
-
-impl Seen {
-    /// Notes one; false when it was used before.
-    fn first(&self, name: String, now: i64) -> bool {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.len() >= MOST_SEEN {
-            seen.retain(|_, at| now - *at <= 2 * MOST_AGE);
-        }
-        // When they are still too many, the age alone bounds a repetition.
-        seen.len() >= MOST_SEEN || seen.insert(name, now).is_none()
-    }
+    pub until: Time,
 }
 
 /// Reads a logout token.
 ///
 /// # Errors
 /// What is wrong with it.
-pub async fn read(provider: &Provider, token: &str, seen: &Seen, now: Time) -> Result<Logout, JwtError> {
-    let no = |why: &str| JwtError(why.to_owned());
+pub async fn read(provider: &Provider, token: &str, now: Time) -> Result<Logout, TokenError> {
+    let no = |why: &str| TokenError::Wrong(JwtError(why.to_owned()));
     let settings = &provider.settings;
     let expected = Expected {
         issuer: &settings.url,
@@ -80,10 +57,11 @@ pub async fn read(provider: &Provider, token: &str, seen: &Seen, now: Time) -> R
     if seconds(now) - issued > MOST_AGE {
         return Err(no("is older than five minutes"));
     }
-    let name = claims.text("jti").ok_or_else(|| no("has no `jti`"))?;
-    if !seen.first(format!("{}\n{name}", settings.name), seconds(now)) {
-        return Err(no("was used before"));
+    // Every one must have a name, though none is remembered: a token that comes again ends nothing that it did not mean, and one
+    // that could not be followed the first time must be followed when it comes again.
+    if claims.text("jti").is_none() {
+        return Err(no("has no `jti`"));
     }
-    // The whole second counts: a session of the same second is meant.
-    Ok(Logout { subject, sid, issued_at: Time::from_micros((issued + 1) * 1_000_000) })
+    // The whole second counts, and the issuer's clock may be behind ours: better a session too many.
+    Ok(Logout { subject, sid, until: Time::from_micros((issued + 1 + LEEWAY_SECONDS) * 1_000_000) })
 }

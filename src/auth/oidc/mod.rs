@@ -20,8 +20,6 @@ pub struct Issuers {
     providers: Vec<Arc<Provider>>,
     /// Seals what a browser keeps between leaving for an issuer and coming back.
     pub sealer: Sealer,
-    /// Logout tokens seen lately.
-    pub logouts: logout::Seen,
 }
 
 impl Issuers {
@@ -34,7 +32,7 @@ impl Issuers {
         let http = Outgoing::new()?;
         let public = settings.server.public_url.trim_end_matches('/');
         let providers = settings.signin.issuer.iter().map(|issuer| Arc::new(Provider::new(issuer.clone(), http.clone(), public))).collect();
-        Ok(Self { providers, sealer: Sealer::new(&settings.signin.issuer, own_key), logouts: logout::Seen::default() })
+        Ok(Self { providers, sealer: Sealer::new(&settings.signin.issuer, own_key) })
     }
 
     /// The issuers, in the order of the settings.

@@ -1,18 +1,22 @@
 //! One issuer: its settings, what it says about itself, its keys.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use crate::{
-    auth::jwt::{Claims, Expected, Header, JwtError, KeyCache, KeySet, read_header, verify},
+    auth::{
+        jwt::{Claims, Expected, Header, JwtError, KeyCache, KeyError, KeySet, read_header, verify},
+        published::{Published, Terms},
+    },
     domain::time::Time,
     outgoing::{Outgoing, OutgoingError, address},
     settings::Issuer,
 };
 
-/// How long what an issuer says about itself is used before it is asked again, in microseconds.
-const FRESH_FOR: i64 = 3600 * 1_000_000;
+const MINUTE: i64 = 60_000_000;
+/// What an issuer says about itself changes seldom, and one that is away is taken to be as it was.
+const TERMS: Terms = Terms { pause: MINUTE, due: 60 * MINUTE, quiet: 120 * MINUTE, most: i64::MAX };
 
 /// What an issuer says about itself (OpenID Connect Discovery 1.0), as far as it is used here.
 #[derive(Debug, Clone, Deserialize)]
@@ -49,7 +53,7 @@ pub struct Provider {
     pub redirect_uri: String,
     /// Where it sends people who signed out.
     pub signed_out_uri: String,
-    metadata: Arc<RwLock<Option<(Arc<Metadata>, Time)>>>,
+    metadata: Arc<Published<Metadata>>,
     keys: KeyCache,
 }
 
@@ -71,29 +75,6 @@ async fn discover(http: &Outgoing, issuer: &str) -> Result<Metadata, OutgoingErr
     Ok(metadata)
 }
 
-type Known = RwLock<Option<(Arc<Metadata>, Time)>>;
-
-/// What an issuer says about itself: as it is known, when that is fresh; asked again else. One that is away is taken to be as
-/// it was.
-async fn metadata(known: &Known, http: &Outgoing, issuer: &str, now: Time) -> Result<Arc<Metadata>, OutgoingError> {
-    let old = known.read().unwrap_or_else(PoisonError::into_inner).clone();
-    if let Some((metadata, _)) = old.as_ref().filter(|(_, at)| (now.micros() - at.micros()).abs() < FRESH_FOR) {
-        return Ok(Arc::clone(metadata));
-    }
-    match (discover(http, issuer).await, old) {
-        (Ok(metadata), _) => {
-            let metadata = Arc::new(metadata);
-            *known.write().unwrap_or_else(PoisonError::into_inner) = Some((Arc::clone(&metadata), now));
-            Ok(metadata)
-        }
-        (Err(error), Some((old, _))) => {
-            tracing::warn!(%error, "an issuer could not be asked about itself; it is taken to be as it was");
-            Ok(old)
-        }
-        (Err(error), None) => Err(error),
-    }
-}
-
 impl Provider {
     /// An issuer that was not asked anything yet.
     pub(super) fn new(settings: Issuer, http: Outgoing, public_url: &str) -> Self {
@@ -102,7 +83,7 @@ impl Provider {
             signed_out_uri: format!("{public_url}/signed-out"),
             settings,
             http,
-            metadata: Arc::default(),
+            metadata: Arc::new(Published::new(TERMS)),
             keys: KeyCache::default(),
         }
     }
@@ -112,23 +93,41 @@ impl Provider {
     /// # Errors
     /// When it was never reached, or says something impossible.
     pub async fn metadata(&self, now: Time) -> Result<Arc<Metadata>, OutgoingError> {
-        metadata(&self.metadata, &self.http, &self.settings.url, now).await
+        metadata(&self.metadata, self.http.clone(), self.settings.url.clone(), now).await
     }
 
     /// Verifies one of its tokens: header, key, signature, claims.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub async fn verify(&self, token: &str, expected: &Expected<'_>) -> Result<Claims, JwtError> {
+    /// What is wrong with it, or that its keys cannot be had.
+    pub async fn verify(&self, token: &str, expected: &Expected<'_>) -> Result<Claims, TokenError> {
         let header: Header = read_header(token)?;
         expected.check_header(&header)?;
         let (http, known, issuer, now) = (self.http.clone(), Arc::clone(&self.metadata), self.settings.url.clone(), expected.now);
-        let fetch = move || async move {
-            let metadata = metadata(&known, &http, &issuer, now).await.map_err(|e| e.0)?;
+        let read = move || async move {
+            let metadata = metadata(&known, http.clone(), issuer, now).await.map_err(|e| e.0)?;
             let document = http.get_json(&metadata.jwks_uri, None).await.map_err(|e| e.0)?;
             KeySet::read(&document).map_err(|e| format!("`{}`: {e}", metadata.jwks_uri))
         };
-        let key = self.keys.key(header.kid.as_deref(), header.algorithm, now, fetch).await.map_err(|e| JwtError(e.to_string()))?;
-        verify(token, &header, &key, expected)
+        let key = self.keys.key(header.kid.as_deref(), header.algorithm, now, read).await.map_err(|why| match why {
+            KeyError::Unknown => JwtError("is signed with a key that the issuer does not publish".to_owned()).into(),
+            KeyError::Unavailable => TokenError::Unavailable,
+        })?;
+        Ok(verify(token, &header, &key, expected)?)
     }
+}
+
+async fn metadata(known: &Published<Metadata>, http: Outgoing, issuer: String, now: Time) -> Result<Arc<Metadata>, OutgoingError> {
+    known.whole(now, move || async move { discover(&http, &issuer).await.map_err(|e| e.0) }).await.map_err(OutgoingError)
+}
+
+/// Why a token is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// It is wrong: the rest of a sentence that begins with "the token".
+    #[error(transparent)]
+    Wrong(#[from] JwtError),
+    /// The keys of its issuer cannot be had, so that nobody knows. Why is for the log: whoever sent it may be anybody.
+    #[error("cannot be verified now: the issuer's keys cannot be had")]
+    Unavailable,
 }
