@@ -1,13 +1,13 @@
 //! What an import would change.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Directory, merge::Precedence, tell::Telling};
 use crate::domain::{
     directory_change::{DirectoryChange, Told},
     id::{PersonId, TeamId},
     person::{Person, PersonStatus, Team},
-    record::{PersonRecord, SourceName, TeamRecord},
+    record::{Dates, PersonRecord, SourceName, TeamRecord},
 };
 
 /// People and teams as a source gives them.
@@ -101,8 +101,8 @@ pub fn plan_of(current: &Directory, source: &Source, name: &SourceName, preceden
                 plan.changes.push(DirectoryChange::TeamPut { team: team.clone() });
             }
         } else if records.team(name, id.as_str()).is_none_or(|r| r.team != *team) {
-            let created_at = records.team(name, id.as_str()).and_then(|r| r.created_at);
-            telling.team(TeamRecord { source: name.clone(), team: team.clone(), external_id: None, created_at, told_at: None, undated: false });
+            let dates = Dates::now(records.team(name, id.as_str()).map(|r| &r.dates));
+            telling.team(TeamRecord { source: name.clone(), team: team.clone(), external_id: None, dates });
         }
     }
     for (id, person) in &source.people {
@@ -121,10 +121,9 @@ pub fn plan_of(current: &Directory, source: &Source, name: &SourceName, preceden
                     }
                 }
             }
-        } else if records.person(name, id.as_str()).is_none_or(|r| r.gone || r.person != *person) {
-            let created_at = records.person(name, id.as_str()).and_then(|r| r.created_at);
-            let record = PersonRecord { source: name.clone(), person: person.clone(), gone: false, given: None, created_at, told_at: None, undated: false };
-            telling.person(record);
+        } else if records.person(name, id.as_str()).is_none_or(|r| r.gone || *r.person != *person) {
+            let dates = Dates::now(records.person(name, id.as_str()).map(|r| &r.dates));
+            telling.person(PersonRecord { source: name.clone(), person: Arc::new(person.clone()), gone: false, given: None, dates });
         }
     }
     for person in active().filter(|p| !source.people.contains_key(&p.id)) {
@@ -133,7 +132,7 @@ pub fn plan_of(current: &Directory, source: &Source, name: &SourceName, preceden
                 plan.leaving += 1;
                 plan.changes.push(DirectoryChange::PersonLeft { id: person.id.clone() });
             }
-            Some(record) => telling.person(PersonRecord { gone: true, told_at: None, undated: false, ..record.clone() }),
+            Some(record) => telling.person(record.deleted()),
         }
     }
     for id in current.teams().keys().filter(|id| !source.teams.contains_key(*id)) {

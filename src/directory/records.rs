@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::sorted::Sorted;
 use crate::domain::{
     id::{PersonId, TeamId},
+    person::Person,
     record::{PersonRecord, SourceName, TeamRecord},
 };
 
@@ -49,17 +50,24 @@ pub struct Records {
 
 /// Under what a record waits for its manager to come.
 fn awaits(record: &PersonRecord) -> Option<String> {
-    let name = record.given.as_ref()?.get(ENTERPRISE)?.get("manager")?.get("value")?.as_str()?;
-    (!record.gone && record.person.manager.is_none()).then(|| format!("{}\0{}\0{}", record.source, name.to_lowercase(), record.id()))
+    let given = record.given.as_ref().filter(|_| !record.gone && record.person.manager.is_none())?;
+    let enterprise = given.member(ENTERPRISE)?;
+    let name = enterprise.get("manager")?.get("value")?.as_str()?;
+    Some(format!("{}\0{}\0{}", record.source, name.to_lowercase(), record.id()))
 }
 
 impl Records {
-    pub(super) fn put_person(&mut self, record: PersonRecord) {
+    /// Keeps what a source says; `merged` is the person that all of them make, whose facts are most often the same.
+    pub(super) fn put_person(&mut self, mut record: PersonRecord, merged: Option<&Arc<Person>>) {
+        if let Some(merged) = merged.filter(|m| **m == record.person) {
+            record.person = Arc::clone(merged);
+        }
         let id = record.id().clone();
         let mut list = self.people.get(&id).map(|l| l.to_vec()).unwrap_or_default();
         let old = list.iter().position(|r| r.source == record.source).map(|at| list.swap_remove(at));
         for handle in [Handle::UserName, Handle::ExternalId] {
-            let key = |r: &PersonRecord| r.given_text(handle.attribute()).filter(|_| !r.gone).map(|text| handle.key(&r.source, text));
+            let text = |r: &PersonRecord| r.given.as_ref().filter(|_| !r.gone).and_then(|given| given.text(handle.attribute()));
+            let key = |r: &PersonRecord| text(r).map(|text| handle.key(&r.source, &text));
             let (before, after) = (old.as_ref().and_then(key), key(&record));
             if before != after {
                 if let Some(before) = before.filter(|b| self.handles.get(b) == Some(&id)) {

@@ -242,8 +242,8 @@ fn scim_routes(config: &mut ServiceConfig) {
         .service(r("Schemas").read(scim::discovery::all_schemas))
         .service(r("Schemas/{id}").read(scim::discovery::one_schema))
         .service(r(".search").write(scim::search::everything))
-        .service(r("Users").read(scim::users::list).write(scim::users::create))
-        .service(r("Users/.search").write(scim::users::search))
+        .service(r("Users").read(scim::search::users).write(scim::users::create))
+        .service(r("Users/.search").write(scim::search::users_posted))
         .service(
             r("Users/{id}")
                 .read(scim::users::show)
@@ -251,8 +251,8 @@ fn scim_routes(config: &mut ServiceConfig) {
                 .route(web::patch().to(scim::users::modify))
                 .route(web::delete().to(scim::users::remove)),
         )
-        .service(r("Groups").read(scim::groups::list).write(scim::groups::create))
-        .service(r("Groups/.search").write(scim::groups::search))
+        .service(r("Groups").read(scim::search::groups).write(scim::groups::create))
+        .service(r("Groups/.search").write(scim::search::groups_posted))
         .service(
             r("Groups/{id}")
                 .read(scim::groups::show)

@@ -55,6 +55,7 @@ async fn one(folder: &Folder, database: &Database) {
     let bearer = format!("Bearer {token}");
     let tokens = service.tokens(&(0..PEOPLE).map(organisation::person).collect::<Vec<_>>(), "read,request");
     let filed = Rc::new(requests(&tokens, GROUPS));
+    println!("before: {:?}", memory_of(&service));
     let (next, next_filed, granted, over) = (Rc::new(Cell::new(0_usize)), Rc::new(Cell::new(0_usize)), Rc::new(Cell::new(0_usize)), Rc::new(Cell::new(false)));
     let address = service.address();
     let local = tokio::task::LocalSet::new();
@@ -112,6 +113,7 @@ async fn one(folder: &Folder, database: &Database) {
         granted.get() as f64 / took.as_secs_f64(),
         judged(took < Duration::from_secs(60))
     );
+    println!("after users: {:?}", memory_of(&service));
     let mut client = Client::connect(address).await.expect("the service listens");
     let last = users.saturating_sub(100).max(1);
     let paths = [
@@ -137,9 +139,12 @@ async fn one(folder: &Folder, database: &Database) {
     }
     let (now, high) = memory_of(&service);
     service.stop();
+    service.start().await;
+    let (again, _) = memory_of(&service);
+    service.stop();
     let events = database.count("SELECT CAST(count(*) AS TEXT) AS line FROM audit_log WHERE kind = 'person.added' AND actor = 'service:okta'");
     let verified = service.run(&["audit", "verify", "--rebuild"]);
-    println!("\nmemory {now} MiB, {high} at most; {events} `person.added` events for {users} users: {}", if events == users as u64 { "equal" } else { "DIFFERENT" });
+    println!("\nmemory {now} MiB, {high} at most; {again} MiB after another start; {events} `person.added` events for {users} users: {}", if events == users as u64 { "equal" } else { "DIFFERENT" });
     let said = format!("{}{}", String::from_utf8_lossy(&verified.stdout), String::from_utf8_lossy(&verified.stderr));
     println!("audit verify --rebuild: {}: {}", verified.status, said.trim().lines().last().unwrap_or_default());
 }

@@ -1,11 +1,13 @@
 //! Leavers over SCIM: one is out at once, a company is not; several sources of one person.
 
+use std::sync::Arc;
+
 use bandpass::{
     directory::{merge::Precedence, tell::Telling},
     domain::{
         actor::Actor,
         person::Person,
-        record::{PersonRecord, SourceName},
+        record::{Dates, PersonRecord, SourceName},
         request::RequestStatus::{Denied, Granted},
     },
     ledger::Snapshot,
@@ -124,7 +126,7 @@ fn what_was_said_too_long_ago_is_not_used_to_grant() {
                 let ann = snapshot.directory.person("ann").unwrap();
                 let person = Person { title: Some(title.to_owned()), ..Person::clone(ann) };
                 let mut telling = Telling::new(&snapshot.directory, &precedence);
-                telling.person(PersonRecord { source: source.clone(), person, gone: false, given: None, created_at: None, told_at: None, undated: false });
+                telling.person(PersonRecord { source: source.clone(), person: Arc::new(person), gone: false, given: None, dates: Dates::now(None) });
                 Ok::<_, ()>((telling.effect(), ()))
             };
             house.core.ledger.feed(feed.clone(), &source, house.settings.directory.leave_bound(), work).await.unwrap();

@@ -41,7 +41,7 @@ pub async fn show(state: Data<AppState>, caller: Known, id: Path<String>) -> Res
     let told = precedence.origins(directory.records().of_person(&id)).into_iter().map(|(field, record)| FactSourceShape {
         field: field.to_owned(),
         source: record.source.to_string(),
-        told_at: record.told_at.map(|at| at.to_string()),
+        told_at: record.dates.told_at.map(|at| at.to_string()),
         seen_at: directory.seen(&record.source).map(|at| at.to_string()),
     });
     Ok(Json(PersonDetailShape { person: PersonShape::from(&**person), sources: told.collect() }))
