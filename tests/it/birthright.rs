@@ -20,12 +20,12 @@ use crate::{
     leaver::without,
 };
 
-fn group(id: &str, rules: &str) -> (String, Vec<u8>) {
+pub fn group(id: &str, rules: &str) -> (String, Vec<u8>) {
     let text = format!("title = \"{id}\"\nowner = \"team:owners\"\nsensitivity = \"internal\"\n[[entitlement]]\nconnector = \"target\"\nname = \"{id}\"\n{rules}");
     (format!("groups/{id}.toml"), text.into_bytes())
 }
 
-fn always(who: &str) -> String {
+pub fn always(who: &str) -> String {
     format!("[[rule]]\nname = \"comes with {who}\"\nwho = [\"{who}\"]\nthen = \"always\"\n")
 }
 

@@ -36,6 +36,7 @@ mod real_org;
 mod recipes;
 mod remotes;
 mod replay;
+mod replica_reads;
 mod sample;
 mod sampled;
 mod scim;
