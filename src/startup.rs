@@ -10,7 +10,7 @@ use crate::{
     clock::Clock,
     connector::{ConnectorConfig, Registry},
     directory::{Directory, backstage, plan::{self, ImportPlan, Source}, table, tell::Telling},
-    domain::{actor::Actor, command::Command, problem::{Problem, Severity}, record::SourceName},
+    domain::{actor::Actor, command::Command, problem::{Problem, Severity}, record::SourceName, refusal::Refusal},
     folder,
     git::{self, Mirror, Remote},
     jobs::{catalog::CatalogFeed, deliver, expire, keep_up, reconsider, sessions, policy_source::{Canary, Load, Place, PolicySource}},
@@ -19,6 +19,9 @@ use crate::{
     settings::{Settings, SigninMode},
     store::{db::Location, migrate, read::Reader, sole::{Sole, SoleRight}, tamper},
 };
+
+/// How often an import is planned again when somebody else changed the directory meanwhile.
+const IMPORT_ATTEMPTS: usize = 5;
 
 /// Why a service does not start; a person reads it.
 #[derive(Debug, thiserror::Error)]
@@ -183,13 +186,24 @@ impl Core {
         if let Some(errors) = errors_of(&problems) {
             return Err(StartError(format!("`directory.source` has errors:\n{errors}")));
         }
-        let snapshot = self.ledger.snapshot();
         let precedence = settings.directory.precedence().map_err(StartError)?;
-        let plan = plan::plan_of(&snapshot.directory, &source, &SourceName::files(), &precedence);
         if settings.directory.max_age.contains_key("files") {
             self.ledger.source_seen(Actor::system("directory"), &SourceName::files(), settings.directory.seen_every(&SourceName::files())).await?;
         }
-        self.import(plan, &settings.directory.source, settings.directory.max_leave_share, false).await.map(drop)
+        let made = || plan::plan_of(&self.ledger.snapshot().directory, &source, &SourceName::files(), &precedence);
+        self.import_anew(made, &settings.directory.source, settings.directory.max_leave_share).await
+    }
+
+    /// Imports what `made` says; made anew when another replica, or a program, changed the directory meanwhile.
+    async fn import_anew(&self, made: impl Fn() -> ImportPlan, source: &str, max_share: f64) -> Result<(), StartError> {
+        for _ in 1..IMPORT_ATTEMPTS {
+            match self.try_import(made(), source, max_share, false).await? {
+                Ok(_) => return Ok(()),
+                Err(Refusal::Stale { .. }) => {}
+                Err(refusal) => return Err(StartError(refusal.to_string())),
+            }
+        }
+        self.import(made(), source, max_share, false).await.map(drop)
     }
 
     /// Makes people the merge of what sources say in the order that settings give now.
@@ -197,13 +211,15 @@ impl Core {
     /// # Errors
     /// When too many would leave by it, or the ledger does not take it.
     pub async fn merge_sources_anew(&self, settings: &Settings) -> Result<(), StartError> {
-        let snapshot = self.ledger.snapshot();
         let precedence = settings.directory.precedence().map_err(StartError)?;
-        let effect = Telling::new(&snapshot.directory, &precedence).merged_anew().effect();
-        let active_before = snapshot.directory.people().values().filter(|p| p.is_active()).count();
-        let leaving = effect.leavers();
-        let plan = ImportPlan { changes: effect.changes, told: effect.told, active_before, leaving, refused: effect.refused };
-        self.import(plan, "directory.precedence", settings.directory.max_leave_share, false).await.map(drop)
+        let made = || {
+            let snapshot = self.ledger.snapshot();
+            let effect = Telling::new(&snapshot.directory, &precedence).merged_anew().effect();
+            let active_before = snapshot.directory.people().values().filter(|p| p.is_active()).count();
+            let leaving = effect.leavers();
+            ImportPlan { revision: snapshot.directory.revision(), changes: effect.changes, told: effect.told, active_before, leaving, refused: effect.refused }
+        };
+        self.import_anew(made, "directory.precedence", settings.directory.max_leave_share).await
     }
 
     /// Records what an import changes; answers how many events it took.
@@ -211,6 +227,11 @@ impl Core {
     /// # Errors
     /// When it would drop too many people, or give an account to another.
     pub async fn import(&self, plan: ImportPlan, source: &str, max_share: f64, confirmed: bool) -> Result<usize, StartError> {
+        self.try_import(plan, source, max_share, confirmed).await?.map_err(|e| StartError(e.to_string()))
+    }
+
+    /// The same, with the ledger's refusal apart.
+    async fn try_import(&self, plan: ImportPlan, source: &str, max_share: f64, confirmed: bool) -> Result<Result<usize, Refusal>, StartError> {
         if !plan.refused.is_empty() {
             return Err(StartError(plan.refused.join("\n")));
         }
@@ -218,14 +239,12 @@ impl Core {
             plan.check_shrink(max_share).map_err(|e| StartError(e.to_string()))?;
         }
         if plan.changes.is_empty() && plan.told.is_empty() {
-            return Ok(0);
+            return Ok(Ok(0));
         }
         let changed = plan.changes.len();
-        let expected_revision = self.ledger.snapshot().directory.revision();
-        let command = Command::ChangeDirectory { changes: plan.changes, told: plan.told, source: source.to_owned(), expected_revision };
+        let command = Command::ChangeDirectory { changes: plan.changes, told: plan.told, source: source.to_owned(), expected_revision: plan.revision };
         let reply = self.ledger.act("directory", command).await?;
-        reply.answer.map_err(|e| StartError(e.to_string()))?;
-        Ok(changed)
+        Ok(reply.answer.map(|_| changed))
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Source {
 /// The changes that make the directory equal to a complete source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImportPlan {
+    /// Revision of the directory that it was made on, for compare and set.
+    pub revision: i64,
     /// In the order in which they are recorded: teams first.
     pub changes: Vec<DirectoryChange>,
     /// What the source says of those of whom others speak as well.
@@ -93,7 +95,7 @@ pub fn plan_of(current: &Directory, source: &Source, name: &SourceName, preceden
         some => some.iter().any(|r| r.source == *name && !r.gone),
     };
     let active = || current.people().values().filter(|p| p.is_active() && speaks_of(&p.id));
-    let mut plan = ImportPlan { active_before: active().count(), ..ImportPlan::default() };
+    let mut plan = ImportPlan { revision: current.revision(), active_before: active().count(), ..ImportPlan::default() };
     let mut telling = Telling::new(current, precedence);
     for (id, team) in &source.teams {
         if files && records.of_team(id.as_str()).is_empty() {

@@ -20,6 +20,7 @@ mod audit_filters;
 mod bad_input;
 mod explain;
 mod git_source;
+mod held_shrinking;
 mod house;
 mod identity;
 mod jwt;
