@@ -115,7 +115,7 @@ pub async fn run(context: &Context, command: DirectoryCommand) -> Outcome {
         DirectoryCommand::ConfirmLeavers { source, reason } => {
             let source = SourceName::parse(&source).ok_or_else(|| format!("`{source}` is no source; expected `scim:NAME` or `catalog:NAME`"))?;
             let mut connection = Connection::open(&context.settings).await?;
-            let answer = connection.send(Command::ConfirmLeavers { source, reason }).await;
+            let answer = connection.send(Command::ConfirmLeavers { source, held: None, reason }).await;
             connection.close().await;
             answer?.map_err(|refusal| refusal.to_string())?;
             Ok(Done::Yes)

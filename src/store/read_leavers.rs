@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 
 use super::{
-    db::on,
+    db::{Db, on},
     read::{Reader, StoreError},
     schema::audit_log,
 };
@@ -49,16 +49,16 @@ impl Reader {
     /// # Errors
     /// As every read.
     pub async fn about_leavers(&self, since: Time) -> Result<Vec<String>, StoreError> {
-        let since = since.micros();
-        self.ask(move |db| {
-            on!(db, c => audit_log::table
-                .filter(audit_log::kind.eq_any(["leavers.held", "leavers.confirmed"]))
-                .filter(audit_log::at.gt(since))
-                .order(audit_log::seq.desc())
-                .select(audit_log::body)
-                .limit(1000)
-                .load::<String>(c))
-        })
-        .await
+        self.ask(move |db| about_leavers(db, since)).await
     }
+}
+
+pub(super) fn about_leavers(db: &mut Db, since: Time) -> QueryResult<Vec<String>> {
+    on!(db, c => audit_log::table
+        .filter(audit_log::kind.eq_any(["leavers.held", "leavers.confirmed"]))
+        .filter(audit_log::at.gt(since.micros()))
+        .order(audit_log::seq.desc())
+        .select(audit_log::body)
+        .limit(1000)
+        .load::<String>(c))
 }

@@ -34,6 +34,7 @@ mod sampled;
 mod scim;
 mod scim_leavers;
 mod scim_lists;
+mod scim_order;
 mod signin;
 mod signin_house;
 mod signin_refused;

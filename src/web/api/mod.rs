@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod endings;
+pub mod leavers;
 pub mod grants;
 pub mod groups;
 pub mod openapi;

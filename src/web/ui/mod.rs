@@ -11,6 +11,7 @@ pub mod errors;
 mod findings;
 pub mod groups;
 pub mod home;
+pub mod leavers;
 pub mod people;
 pub mod policy;
 pub mod removals;
