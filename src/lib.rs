@@ -154,7 +154,6 @@
 //! # What is left out on purpose, or not yet
 //!
 //! - SCIM has no bulk operations, passwords or `/Me`, and stores no attribute that nothing here uses.
-//! - `policy check` on the command line knows the people of files alone; the service knows everybody when it loads.
 //! - No cache of decisions: a decision costs some 40 µs, a stale one costs more.
 //! - No groups or roles are taken from an issuer: it says who somebody is, the directory and `roles.toml` say the rest.
 //! - No ID token is kept here: the browser keeps its own, for the issuer's sign-out page. No refresh token is asked for.

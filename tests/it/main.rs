@@ -24,6 +24,7 @@ mod lifecycle;
 mod matrix;
 mod model;
 mod policy_diff;
+mod policy_people;
 mod problems;
 mod real_org;
 mod recipes;

@@ -127,6 +127,11 @@ impl Fed {
         }
     }
 
+    /// Where policies and people lie.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// The file of people.
     pub fn people(&self) -> std::path::PathBuf {
         self.folder.path().join("people/people.toml")
