@@ -17,6 +17,7 @@ use crate::{
         actor::Actor,
         command::{Command, Envelope},
         commit::Commit,
+        group::AttributeTypes,
         id::{CommandId, ConnectorName, PolicyRevision, SessionId, TokenId},
         problem::Problem,
         time::Time,
@@ -216,6 +217,12 @@ impl Ledger {
         // Under the lock, so that a snapshot that the ledger's thread swaps in meanwhile is not undone.
         let mut current = self.shared.snapshot.write().unwrap_or_else(PoisonError::into_inner);
         *current = Arc::new(Snapshot { problems, ..Snapshot::clone(&current) });
+    }
+
+    /// What people may come with while no policy is in force for want of them.
+    pub fn set_declared_attributes(&self, declared: AttributeTypes) {
+        let mut current = self.shared.snapshot.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(Snapshot { declared: Arc::new(declared), ..Snapshot::clone(&current) });
     }
 
     /// The names that policy files may use now.

@@ -84,6 +84,7 @@ fn read_in_force(writer: &mut Writer, last: Option<&Snapshot>, compiled: Option<
         policy_since: head.policy_since,
         policy_source: head.policy_source,
         problems: last.map(|l| l.problems.clone()).unwrap_or_default(),
+        declared: last.map(|l| Arc::clone(&l.declared)).unwrap_or_default(),
         frozen: head.frozen,
     })
 }

@@ -15,6 +15,7 @@ mod effect;
 mod audit_filters;
 mod bad_input;
 mod explain;
+mod first_policy;
 mod git_source;
 mod house;
 mod identity;
