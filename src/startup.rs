@@ -15,7 +15,7 @@ use crate::{
     git::{self, Mirror, Remote},
     jobs::{catalog::CatalogFeed, deliver, expire, keep_up, reconsider, sessions, policy_source::{Canary, Load, Place, PolicySource}},
     ledger::{Ledger, LedgerConfig, Limits},
-    policy::render,
+    policy::{self, render},
     settings::{Settings, SigninMode},
     store::{db::Location, migrate, read::Reader, sole::{Sole, SoleRight}, tamper},
 };
@@ -216,7 +216,7 @@ impl Core {
             let snapshot = self.ledger.snapshot();
             let effect = Telling::new(&snapshot.directory, &precedence).merged_anew().effect();
             let active_before = snapshot.directory.people().values().filter(|p| p.is_active()).count();
-            let leaving = effect.leavers();
+            let leaving = effect.leavers().len();
             ImportPlan { revision: snapshot.directory.revision(), changes: effect.changes, told: effect.told, active_before, leaving, refused: effect.refused }
         };
         self.import_anew(made, "directory.precedence", settings.directory.max_leave_share).await
@@ -350,14 +350,18 @@ impl Application {
         core.ledger.stats().follows_folder.store(sole.is_some(), std::sync::atomic::Ordering::Relaxed);
         let far = matches!(place, Place::Git(_));
         let every = std::time::Duration::from_secs(settings.policy.poll_seconds.max(1));
-        let mut policy = PolicySource::new(place, every, Canary::default());
+        let mut source = PolicySource::new(place, every, Canary::default());
         // A repository may be slow or away: with a policy in force it is looked at after the start. So is a folder that holds what
         // is in force already.
-        let later = if far { core.ledger.snapshot().in_force.is_some() } else { policy.is_in_force(&core.ledger).await.map_err(StartError)? };
+        let later = if far { core.ledger.snapshot().in_force.is_some() } else { source.is_in_force(&core.ledger).await.map_err(StartError)? };
         if !later {
             let shown = &core.ledger.source_state().source;
-            match policy.load(&core.ledger).await.map_err(StartError)? {
+            match source.load(&core.ledger).await.map_err(StartError)? {
                 Load::InForce => {}
+                // People may come over SCIM, and that needs a service that is there.
+                Load::Refused(problems) if core.ledger.snapshot().in_force.is_none() && policy::codes::awaits_people(&problems) => {
+                    tracing::error!("{}", core.ledger.snapshot().without_policy().unwrap_or_default());
+                }
                 Load::Refused(problems) if core.ledger.snapshot().in_force.is_none() => {
                     let errors = errors_of(&problems).unwrap_or_default();
                     return Err(StartError(format!("`policy.source` {shown} has errors, and there is no earlier policy to go on with:\n{errors}")));
@@ -368,7 +372,7 @@ impl Application {
                 Load::Refused(_) | Load::Unreachable(_) => tracing::error!("starting with the last good policy; see /policy"),
             }
         }
-        if first_start && settings.run.seed_requests {
+        if first_start && settings.run.seed_requests && core.ledger.snapshot().in_force.is_some() {
             crate::sample::file_requests(&core.ledger, &settings).await;
         }
         let (stop, stopped) = watch::channel(false);
@@ -388,7 +392,7 @@ impl Application {
             let feed = CatalogFeed::new(source, &catalog.url, catalog.token.reveal(), every, precedence, settings.directory.leave_bound(), seen_every);
             tokio::spawn(feed.run(core.ledger.clone(), stopped.clone()));
         }
-        tokio::spawn(policy.follow(core.ledger.clone(), stopped.clone()));
+        tokio::spawn(source.follow(core.ledger.clone(), stopped.clone()));
         admin::serve(&settings.run.folder, core.ledger.clone(), stopped)?;
         let web = crate::web::serve(&core.ledger, &core.reader, &settings, signer, clock).map_err(StartError)?;
         Ok(Self { core, address: web.address, web, sole, stop })

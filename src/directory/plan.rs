@@ -145,7 +145,7 @@ pub fn plan_of(current: &Directory, source: &Source, name: &SourceName, preceden
         }
     }
     let effect = telling.effect();
-    plan.leaving += effect.leavers();
+    plan.leaving += effect.leavers().len();
     plan.changes.extend(effect.changes);
     plan.told = effect.told;
     plan.refused.extend(effect.refused);

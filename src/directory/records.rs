@@ -41,8 +41,8 @@ impl Handle {
 /// Records of every source but files that are alone. Cheap to copy.
 #[derive(Debug, Clone, Default)]
 pub struct Records {
-    people: Sorted<PersonId, Arc<Vec<PersonRecord>>>,
-    teams: Sorted<TeamId, Arc<Vec<TeamRecord>>>,
+    people: Sorted<PersonId, Arc<[PersonRecord]>>,
+    teams: Sorted<TeamId, Arc<[TeamRecord]>>,
     handles: Sorted<String, PersonId>,
     /// Whose manager is given by a name that nobody has yet: by source, name and person.
     awaiting: Sorted<String, PersonId>,
@@ -89,7 +89,7 @@ impl Records {
         }
         list.push(record);
         list.sort_by(|a, b| a.source.cmp(&b.source));
-        self.people.insert(id, Arc::new(list));
+        self.people.insert(id, list.into());
     }
 
     pub(super) fn put_team(&mut self, record: TeamRecord) {
@@ -98,7 +98,7 @@ impl Records {
         list.retain(|r| r.source != record.source);
         list.push(record);
         list.sort_by(|a, b| a.source.cmp(&b.source));
-        self.teams.insert(id, Arc::new(list));
+        self.teams.insert(id, list.into());
     }
 
     /// How many records of teams there are.
@@ -108,12 +108,12 @@ impl Records {
 
     /// What sources say of a person, by source; empty when only files speak.
     pub fn of_person(&self, id: &str) -> &[PersonRecord] {
-        self.people.get(id).map_or(&[], |l| l.as_slice())
+        self.people.get(id).map_or(&[], |l| l)
     }
 
     /// What sources say of a team, by source; empty when only files speak.
     pub fn of_team(&self, id: &str) -> &[TeamRecord] {
-        self.teams.get(id).map_or(&[], |l| l.as_slice())
+        self.teams.get(id).map_or(&[], |l| l)
     }
 
     /// What one source says of a person, those it has deleted included.
@@ -138,12 +138,12 @@ impl Records {
 
     /// Everyone of whom anybody but files alone speaks.
     pub fn people(&self) -> impl Iterator<Item = (&PersonId, &[PersonRecord])> {
-        self.people.iter().map(|(id, l)| (id, l.as_slice()))
+        self.people.iter().map(|(id, l)| (id, &**l))
     }
 
     /// Every team of which anybody but files alone speaks.
     pub fn teams(&self) -> impl Iterator<Item = (&TeamId, &[TeamRecord])> {
-        self.teams.iter().map(|(id, l)| (id, l.as_slice()))
+        self.teams.iter().map(|(id, l)| (id, &**l))
     }
 
     /// Those of a source whose manager is given by one of these names, and nobody had it yet.

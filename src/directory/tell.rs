@@ -38,8 +38,12 @@ impl Effect {
     }
 
     /// Who leaves by it.
-    pub fn leavers(&self) -> usize {
-        self.changes.iter().filter(|c| matches!(c, DirectoryChange::PersonLeft { .. })).count()
+    pub fn leavers(&self) -> Vec<PersonId> {
+        let leaver = |change: &DirectoryChange| match change {
+            DirectoryChange::PersonLeft { id } => Some(id.clone()),
+            _ => None,
+        };
+        self.changes.iter().filter_map(leaver).collect()
     }
 }
 

@@ -3,20 +3,21 @@
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::{LedgerError, Limits, Reply, Snapshot, source::SourceWatch, thread};
+use super::{LedgerError, Limits, Reply, Snapshot, leavers::Refused, source::SourceWatch, thread};
 use crate::{
     domain::{
         access_change::Compared,
         actor::Actor,
         command::{Command, Envelope},
         commit::Commit,
+        group::AttributeTypes,
         id::{CommandId, ConnectorName, PolicyRevision, SessionId, TokenId},
         problem::Problem,
         time::Time,
@@ -83,16 +84,22 @@ pub(super) struct Shared {
     pub source: SourceWatch,
     /// Held while a source speaks.
     pub feeding: tokio::sync::Mutex<()>,
+    /// Leavers that were refused.
+    pub refused: Mutex<Refused>,
     pub config: LedgerConfig,
 }
 
 impl Shared {
+    pub fn refused_leavers(&self) -> MutexGuard<'_, Refused> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.snapshot.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+        Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub fn swap(&self, snapshot: Snapshot) {
-        *self.snapshot.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(snapshot);
+        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
     }
 }
 
@@ -210,8 +217,14 @@ impl Ledger {
     /// What the newest state of the policy source suffers from; shown until it is mended.
     pub fn set_policy_problems(&self, problems: Vec<Problem>) {
         // Under the lock, so that a snapshot that the ledger's thread swaps in meanwhile is not undone.
-        let mut current = self.shared.snapshot.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut current = self.shared.snapshot.write().unwrap_or_else(PoisonError::into_inner);
         *current = Arc::new(Snapshot { problems, ..Snapshot::clone(&current) });
+    }
+
+    /// What people may come with while no policy is in force for want of them.
+    pub fn set_declared_attributes(&self, declared: AttributeTypes) {
+        let mut current = self.shared.snapshot.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(Snapshot { declared: Arc::new(declared), ..Snapshot::clone(&current) });
     }
 
     /// The names that policy files may use now.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 
 use super::{
-    db::on,
+    db::{Db, on},
     read::{Reader, StoreError},
     read_audit::first_at_or_after,
     schema::audit_log,
@@ -51,16 +51,17 @@ impl Reader {
     /// # Errors
     /// As every read.
     pub async fn about_leavers(&self, since: Time) -> Result<Vec<String>, StoreError> {
-        self.ask(move |db| {
-            let from = first_at_or_after(db, since)?;
-            on!(db, c => audit_log::table
-                .filter(audit_log::kind.eq_any(["leavers.held", "leavers.confirmed"]))
-                .filter(audit_log::seq.ge(from))
-                .order(audit_log::seq.desc())
-                .select(audit_log::body)
-                .limit(1000)
-                .load::<String>(c))
-        })
-        .await
+        self.ask(move |db| about_leavers(db, since)).await
     }
+}
+
+pub(super) fn about_leavers(db: &mut Db, since: Time) -> QueryResult<Vec<String>> {
+    let from = first_at_or_after(db, since)?;
+    on!(db, c => audit_log::table
+        .filter(audit_log::kind.eq_any(["leavers.held", "leavers.confirmed"]))
+        .filter(audit_log::seq.ge(from))
+        .order(audit_log::seq.desc())
+        .select(audit_log::body)
+        .limit(1000)
+        .load::<String>(c))
 }

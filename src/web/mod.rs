@@ -4,6 +4,7 @@
 pub mod api;
 mod backchannel;
 mod guard;
+pub mod leavers;
 mod limits;
 mod metrics;
 pub mod policy_loads;

@@ -160,7 +160,7 @@ pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) ->
         }
         Command::SourceSeen { source } => directory::source_seen(world, &envelope.actor, source, recorder),
         Command::HoldLeavers { source, leaving, active } => directory::hold_leavers(world, &envelope.actor, source, (*leaving, *active), recorder),
-        Command::ConfirmLeavers { source, reason } => directory::confirm_leavers(world, &envelope.actor, source, reason, recorder),
+        Command::ConfirmLeavers { source, held, reason } => directory::confirm_leavers(world, &envelope.actor, (source, *held), reason, recorder),
         Command::LoadPolicy { revision, parent, source, commit, access, .. } => {
             policy::load(world, revision, parent.as_ref(), (source, commit.as_ref(), access.as_ref()), recorder, ids)
         }

@@ -3,6 +3,7 @@
 pub mod audit;
 mod body;
 pub mod endings;
+pub mod leavers;
 pub mod grants;
 pub mod groups;
 pub mod openapi;

@@ -63,7 +63,7 @@ fn path_of(expression: &AttrExp) -> &AttrPath {
 }
 
 /// What is compared: of a value with parts, its `value`.
-fn leaf<'t>(attribute: &'t Attribute, part: Option<&'t Attribute>) -> &'t Attribute {
+pub fn leaf<'t>(attribute: &'t Attribute, part: Option<&'t Attribute>) -> &'t Attribute {
     part.or_else(|| attribute.part("value")).unwrap_or(attribute)
 }
 

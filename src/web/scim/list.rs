@@ -162,9 +162,10 @@ fn key(resource: &Object, path: &AttrPath, kind: &ResourceType) -> Option<Key> {
         Value::Array(values) => values.iter().find(|v| v.get("primary") == Some(&Value::Bool(true))).or(values.first())?,
         one => one,
     };
-    let part = place.part.map(|p| p.name.as_str()).or_else(|| place.attribute.part("value").map(|_| "value"));
-    match part.map_or(Some(value), |p| value.get(p))? {
-        Value::String(text) if place.part.unwrap_or(place.attribute).exact => Some(Key::Text(text.clone())),
+    let leaf = filter::leaf(place.attribute, place.part);
+    let value = if place.attribute.parts().is_empty() { value } else { value.get(&leaf.name)? };
+    match value {
+        Value::String(text) if leaf.exact => Some(Key::Text(text.clone())),
         Value::String(text) => Some(Key::Text(text.to_lowercase())),
         Value::Bool(yes) => Some(Key::Bool(*yes)),
         number => number.as_f64().map(Key::Number),

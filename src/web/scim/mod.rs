@@ -77,9 +77,9 @@ impl Client {
         self.state.settings.connectors()
     }
 
-    /// The attributes of people that the policy set in force declares.
+    /// The attributes of people that policy declares.
     fn attributes(&self) -> AttributeTypes {
-        self.caller.snapshot.policy.set().attributes().clone()
+        self.caller.snapshot.attributes().clone()
     }
 
     /// What users are made of here.

@@ -60,7 +60,7 @@ fn effect(client: &Client, snapshot: &Snapshot, given: Object, id: &PersonId, ki
     input::complete(&given, &kind.core)?;
     unique(client, directory, &given, Some(id))?;
     let before = directory.records().person(&client.source, id.as_str());
-    let facts = person::facts(&given, id, before, directory, &client.source, snapshot.policy.set().attributes())?;
+    let facts = person::facts(&given, id, before, directory, &client.source, snapshot.attributes())?;
     let kept = Given::new(&given);
     if before.is_some_and(|b| !b.gone && b.given.as_ref() == Some(&kept) && *b.person == facts) {
         return Ok(Effect::default());
