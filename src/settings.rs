@@ -161,6 +161,7 @@ pub enum SigninMode {
 pub struct Signin {
     pub mode: SigninMode,
     pub development_real_targets: bool,
+    pub development_real_people: bool,
     pub featured: Vec<PersonId>,
     pub idle: Duration,
     pub absolute: Duration,

@@ -91,6 +91,23 @@ pub fn secret_hash(secret: &str) -> String {
     hex(ring::digest::digest(&ring::digest::SHA256, secret.as_bytes()).as_ref())
 }
 
+/// How secrets of tokens begin that were made under the development sign-in, where everybody is whom they choose. The dot stands in no
+/// other secret.
+const OF_DEVELOPMENT: &str = "bp_dev.";
+
+/// A fresh secret of a token made under the development sign-in: like its sessions, it is nobody's when the mode changes.
+///
+/// # Errors
+/// When the system has no randomness.
+pub fn fresh_development_secret() -> Result<String, String> {
+    fresh_secret().map(|secret| secret.replacen("bp_", OF_DEVELOPMENT, 1))
+}
+
+/// Whether a token was made under the development sign-in.
+pub fn is_of_development(secret: &str) -> bool {
+    secret.starts_with(OF_DEVELOPMENT)
+}
+
 /// A fresh token secret, `bp_` and 256 random bits in base64url.
 ///
 /// # Errors

@@ -12,9 +12,9 @@ use crate::domain::{
 };
 
 /// Keys of an issuer, for errors about unknown ones.
-pub const KEYS: [&str; 14] = [
+pub const KEYS: [&str; 15] = [
     "name", "title", "url", "client_id", "client_secret", "scopes", "subject_claim", "person_claim", "person_field", "api_subject_claim",
-    "audiences", "algorithms", "token_type", "client",
+    "audiences", "algorithms", "token_type", "default_scopes", "client",
 ];
 
 /// Signature algorithms that tokens may have. Those with a shared secret, and `none`, are not among them.
@@ -50,6 +50,8 @@ pub struct Issuer {
     pub algorithms: Vec<String>,
     #[serde(default = "usual_type")]
     pub token_type: String,
+    #[serde(default)]
+    pub default_scopes: BTreeSet<Scope>,
     #[serde(default)]
     pub client: Vec<IssuerClient>,
 }
@@ -177,6 +179,9 @@ impl Issuer {
                 self.client_id, self.token_type
             ));
         }
+        if self.default_scopes.contains(&Scope::Scim) {
+            wrong("`default_scopes` has `scim`, which is for programs that feed the directory: give it to a `client`".to_owned());
+        }
         if !self.client.is_empty() && self.audiences.is_empty() {
             wrong("`client` is given but `audiences` is empty, so that no token would be taken".to_owned());
         }
@@ -224,6 +229,8 @@ mod tests {
             (OIDC, "algorithms = [\"HS256\"]", "`algorithms` has `HS256`"),
             (OIDC, "algorithms = [\"none\"]", "`algorithms` has `none`"),
             (OIDC, "audiences = [\"b\"]\ntoken_type = \"JWT\"", "an ID token, which every app may see"),
+            (OIDC, "default_scopes = [\"scim\"]", "give it to a `client`"),
+            (OIDC, "default_scopes = [\"root\"]", "unknown variant `root`"),
             (OIDC, "person_clam = \"sub\"", "did you mean `person_claim`"),
             (OIDC, "[[signin.issuer.client]]\nclient_id = \"x\"\nservice = \"x\"\nowner = \"ann\"\nscopes = [\"read\"]", "`audiences` is empty"),
             (

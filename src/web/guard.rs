@@ -211,6 +211,9 @@ async fn identify(state: &AppState, request: &ServiceRequest, decided_by_ledger:
 }
 
 async fn by_token(state: &AppState, secret: &str, decided_by_ledger: bool) -> Result<Caller, Problem> {
+    if session::is_of_development(secret) && !state.is_development() {
+        return Err(Problem::unknown_caller("this token was made under the development sign-in, which is off"));
+    }
     let (snapshot, now) = (state.ledger.snapshot(), state.ledger.now());
     let hash = session::secret_hash(secret);
     let token = match state.tokens.get(&hash, now).filter(|_| decided_by_ledger) {

@@ -69,6 +69,15 @@ impl AppState {
         self.settings.signin.mode == SigninMode::Development
     }
 
+    /// A fresh secret for a token that somebody makes here: one of the development sign-in does not outlive it.
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub fn fresh_secret(&self) -> Result<String, Problem> {
+        let made = if self.is_development() { session::fresh_development_secret() } else { session::fresh_secret() };
+        made.map_err(|error| Problem::new(500, "failed", "Something failed here", error))
+    }
+
     /// Whether browsers reach the service over TLS.
     pub fn is_https(&self) -> bool {
         self.settings.server.public_url.starts_with("https://")
