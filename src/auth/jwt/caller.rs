@@ -100,7 +100,7 @@ async fn whom(provider: &Provider, claims: &Claims, says_what_it_is: bool, snaps
     let subject = claims.identifier(settings.api_subject()).ok_or_else(|| no(format!("the token has no usable `{}`", settings.api_subject())))?;
     let value = claims.identifier(&settings.person_claim);
     match find(provider, &subject, value.as_deref(), snapshot, reader).await? {
-        Match::Person(person) => {
+        Match::Person(person, _) => {
             let mut scopes = given.unwrap_or_else(|| settings.default_scopes.clone());
             // For programs that feed the directory.
             scopes.remove(&Scope::Scim);

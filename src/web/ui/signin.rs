@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{Frame, check_form, go};
 use crate::{
-    auth::{Credential, session},
+    auth::{Credential, jwt, session},
     domain::{command::Command, session::SessionEnd},
     web::{AppState, Known, api, problem::Problem},
 };
@@ -164,7 +164,9 @@ pub async fn signed_out(state: Data<AppState>, http: HttpRequest, query: Query<S
         None => None,
         // An issuer that is away has no page to sign out at.
         Some(provider) => provider.metadata(state.ledger.now()).await.ok().and_then(|m| m.end_session_endpoint.clone()).map(|end| {
-            let also = kept.as_ref().map(|c| format!("&id_token_hint={}", super::encode(c.value()))).unwrap_or_default();
+            // Another issuer's is none of its business.
+            let own = kept.as_ref().filter(|c| jwt::issuer_of(c.value()).is_ok_and(|iss| iss == provider.settings.url));
+            let also = own.map(|c| format!("&id_token_hint={}", super::encode(c.value()))).unwrap_or_default();
             let back = super::encode(&provider.signed_out_uri);
             let joint = if end.contains('?') { '&' } else { '?' };
             let link = format!("{end}{joint}client_id={}&post_logout_redirect_uri={back}{also}", super::encode(&provider.settings.client_id));
