@@ -51,12 +51,14 @@ impl SessionKey {
     }
 
     /// The cookie's value for a new session.
-    pub fn begin(&self, person: &PersonId, now: Time) -> String {
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub fn begin(&self, person: &PersonId, now: Time) -> Result<String, String> {
         let mut nonce = [0; 16];
-        // A failing generator leaves zeros: the session then shares its form token, and is still signed and bound to the person.
-        let _ = SystemRandom::new().fill(&mut nonce);
+        SystemRandom::new().fill(&mut nonce).map_err(|_| "no randomness for a session".to_owned())?;
         let text = format!("{person}|{}|{}", now.micros() / 1_000_000, hex(&nonce));
-        format!("{text}|{}", self.sign(&text))
+        Ok(format!("{text}|{}", self.sign(&text)))
     }
 
     /// Reads a cookie back; none when it is forged or too old.

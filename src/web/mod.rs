@@ -52,6 +52,8 @@ pub struct AppState {
     pub metrics: metrics::Metrics,
     /// Refused acts, gathered.
     pub refusals: refusals::Refusals,
+    /// Refused sign-ins that the log has.
+    pub refused_sign_ins: refusals::RefusedSignIns,
     /// Tokens seen lately.
     pub tokens: KnownTokens,
     /// Who vouches for people.
@@ -179,6 +181,7 @@ pub fn serve(
         signer,
         metrics: metrics::Metrics::new().map_err(|e| e.to_string())?,
         refusals: refusals::Refusals::default(),
+        refused_sign_ins: refusals::RefusedSignIns::default(),
         tokens: KnownTokens::default(),
         issuers,
         last_used: LastSeen::default(),

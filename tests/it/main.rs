@@ -9,6 +9,7 @@ mod adopt;
 mod architecture;
 mod birthright;
 mod canary;
+mod credentials;
 mod development;
 mod doctor;
 mod catalog;

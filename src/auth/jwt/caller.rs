@@ -97,9 +97,9 @@ async fn whom(provider: &Provider, claims: &Claims, says_what_it_is: bool, snaps
     if !says_what_it_is && ["scope", "scp", "roles"].iter().all(|name| claims.get(name).is_none()) {
         return Err(no("the token has neither `scope`, `scp` nor `roles`, as an ID token has not; expected an access token".to_owned()));
     }
-    let subject = claims.identifier(settings.api_subject()).ok_or_else(|| no(format!("the token has no usable `{}`", settings.api_subject())))?;
+    let subject = claims.text(settings.api_subject()).ok_or_else(|| no(format!("the token has no `{}` that is a text", settings.api_subject())))?;
     let value = claims.identifier(&settings.person_claim);
-    match find(provider, &subject, value.as_deref(), snapshot, reader).await? {
+    match find(provider, subject, value.as_deref(), snapshot, reader).await? {
         Match::Person(person, _) => {
             let mut scopes = given.unwrap_or_else(|| settings.default_scopes.clone());
             // For programs that feed the directory.

@@ -38,6 +38,12 @@ pub struct Metadata {
     /// How clients may prove themselves at the token endpoint; nothing said means `client_secret_basic`.
     #[serde(default)]
     pub token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    /// How it takes proofs that whoever brings a code began the sign-in (PKCE); many say nothing.
+    #[serde(default)]
+    pub code_challenge_methods_supported: Option<Vec<String>>,
+    /// Whether it says so when somebody signs out there.
+    #[serde(default)]
+    pub backchannel_logout_supported: bool,
     /// Whether every answer carries `iss` (RFC 9207).
     #[serde(default)]
     pub authorization_response_iss_parameter_supported: bool,
@@ -121,7 +127,10 @@ impl Provider {
         };
         let key = self.keys.key(header.kid.as_deref(), header.algorithm, now, read).await.map_err(|why| match why {
             KeyError::Unknown => JwtError("is signed with a key that the issuer does not publish".to_owned()).into(),
-            KeyError::Unavailable => TokenError::Unavailable,
+            KeyError::Unavailable(why) => {
+                tracing::warn!(issuer = %self.settings.name, %why, "a token could not be verified");
+                TokenError::Unavailable
+            }
         })?;
         Ok(verify(token, &header, &key, expected)?)
     }

@@ -110,7 +110,7 @@ pub async fn enter(state: Data<AppState>, http: HttpRequest, form: Form<Chosen>)
     let person = snapshot.directory.person(&form.person).filter(|p| p.is_active());
     let person = person.ok_or_else(|| Problem::new(422, "unknown_person", "Nobody of that id", "there is nobody of that id to sign in as".to_owned()))?;
     let mut response = go(&local(form.return_to.as_deref()));
-    let value = state.sessions.begin(&person.id, state.ledger.now());
+    let value = state.sessions.begin(&person.id, state.ledger.now()).map_err(|e| Problem::new(500, "failed", "Something failed here", e))?;
     put_cookie(&mut response, &state.session_cookie(), value, "/", (false, session::LIFETIME_SECONDS))?;
     Ok(response)
 }

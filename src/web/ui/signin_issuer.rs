@@ -211,7 +211,8 @@ fn admins(snapshot: &Snapshot) -> String {
     }
 }
 
-/// Says who was looked for and whom to ask. What an issuer vouched for and is refused all the same is an event.
+/// Says who was looked for and whom to ask. What an issuer vouched for and is refused all the same is an event,
+/// once a minute.
 async fn refuse(state: &AppState, provider: &Provider, named: &Named, found: &Match) -> Result<HttpResponse, Problem> {
     let settings = &provider.settings;
     let snapshot = state.ledger.snapshot();
@@ -251,8 +252,12 @@ async fn refuse(state: &AppState, provider: &Provider, named: &Named, found: &Ma
         ),
     };
     if let Some((person, reason)) = recorded {
-        let command = Command::RefuseSignIn { issuer: settings.url.clone(), subject: named.subject.clone(), person: person.id.clone(), reason: reason.to_owned() };
-        state.ledger.act("signin", command).await?.answer?;
+        let (which, now) = ([settings.url.clone(), named.subject.clone(), reason.to_owned()], state.ledger.now());
+        if state.refused_sign_ins.is_news(&which, now) {
+            let command = Command::RefuseSignIn { issuer: settings.url.clone(), subject: named.subject.clone(), person: person.id.clone(), reason: reason.to_owned() };
+            state.ledger.act("signin", command).await?.answer?;
+            state.refused_sign_ins.told(which, now);
+        }
     }
     tracing::warn!(issuer = %settings.name, subject = %named.subject.escape_debug(), headline, "a sign-in was refused");
     let facts = vec![
