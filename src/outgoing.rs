@@ -78,6 +78,19 @@ impl Outgoing {
     /// # Errors
     /// When it cannot be had, or is something else.
     pub async fn get_json(&self, url: &str, bearer: Option<&str>) -> Result<Value, OutgoingError> {
+        let value = json(url, &self.get(url, bearer).await?)?;
+        if value.is_object() { Ok(value) } else { Err(OutgoingError(format!("`{url}` answered JSON that is no object"))) }
+    }
+
+    /// Gets JSON of a shape, perhaps with a bearer token.
+    ///
+    /// # Errors
+    /// When it cannot be had, or is something else.
+    pub async fn get_as<T: serde::de::DeserializeOwned>(&self, url: &str, bearer: Option<&str>) -> Result<T, OutgoingError> {
+        read_json(url, &self.get(url, bearer).await?)
+    }
+
+    async fn get(&self, url: &str, bearer: Option<&str>) -> Result<Answer, OutgoingError> {
         let mut request = self.0.get(address(url)?).header("accept", "application/json");
         if let Some(bearer) = bearer {
             request = request.bearer_auth(bearer);
@@ -86,8 +99,7 @@ impl Outgoing {
         if answer.status != 200 {
             return Err(OutgoingError(format!("`{url}` answered {}", told_status(&answer))));
         }
-        let value = json(url, &answer)?;
-        if value.is_object() { Ok(value) } else { Err(OutgoingError(format!("`{url}` answered JSON that is no object"))) }
+        Ok(answer)
     }
 
     /// Gets whatever is at an address, whatever its status.
@@ -122,6 +134,10 @@ fn looks_like_html(answer: &Answer) -> bool {
 }
 
 fn json(url: &str, answer: &Answer) -> Result<Value, OutgoingError> {
+    read_json(url, answer)
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(url: &str, answer: &Answer) -> Result<T, OutgoingError> {
     if looks_like_html(answer) {
         return Err(OutgoingError(format!("`{url}` answered HTML instead of JSON (status {}): is the address right?", answer.status)));
     }

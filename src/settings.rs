@@ -161,6 +161,7 @@ pub enum SigninMode {
 pub struct Signin {
     pub mode: SigninMode,
     pub development_real_targets: bool,
+    pub development_real_people: bool,
     pub featured: Vec<PersonId>,
     pub idle: Duration,
     pub absolute: Duration,
@@ -324,8 +325,18 @@ impl Settings {
                 Ok(url) if !matches!(url.path(), "" | "/") || url.query().is_some() => {
                     problems.push(format!("`server.public_url` is `{}`; expected scheme, host and port, no path", self.server.public_url));
                 }
+                // Forms must come from it, letter by letter as browsers write it.
+                Ok(url) if url.origin().ascii_serialization() != self.server.public_url.trim_end_matches('/') => problems.push(format!(
+                    "`server.public_url` is `{}`, which browsers call `{}`: then no form would be taken; write it like that",
+                    self.server.public_url,
+                    url.origin().ascii_serialization()
+                )),
                 Ok(_) => {}
             }
+        }
+        // When a session was seen last, replicas learn up to a minute and a half late.
+        if signin.idle.as_seconds() < 300 {
+            problems.push(format!("`signin.idle` is {}; expected 5m or more", signin.idle));
         }
         if signin.idle > signin.absolute {
             problems.push("`signin.idle` is longer than `signin.absolute`".to_owned());

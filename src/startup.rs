@@ -222,6 +222,25 @@ impl Core {
         self.import_anew(made, "directory.precedence", settings.directory.max_leave_share).await
     }
 
+    /// Limits of development sign-in that the database alone can tell (semantics.md, 31): files on this machine are a choice of who
+    /// runs it, people whom programs and issuers vouch for are real.
+    async fn check_people(&self, settings: &Settings) -> Result<(), StartError> {
+        if settings.signin.mode == SigninMode::Oidc || settings.signin.development_real_people {
+            return Ok(());
+        }
+        let snapshot = self.ledger.snapshot();
+        let real = match snapshot.directory.sources().find(|s| matches!(s.family(), "scim" | "catalog")) {
+            Some(source) => Some(format!("a directory that `{source}` feeds")),
+            None => self.reader.knows_subjects().await.map_err(|e| StartError(e.to_string()))?.then(|| "people who have signed in with an issuer".to_owned()),
+        };
+        match real {
+            Some(real) => Err(StartError(format!(
+                "development sign-in with {real}: anybody on this machine could be any of them; expected `signin.mode = \"oidc\"`, or, if that is meant, `signin.development_real_people = true`"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// Records what an import changes; answers how many events it took.
     ///
     /// # Errors
@@ -342,6 +361,7 @@ impl Application {
         let first_start = core.ledger.snapshot().in_force.is_none();
         core.import_configured_people(&settings).await?;
         core.merge_sources_anew(&settings).await?;
+        core.check_people(&settings).await?;
         let place = policy_place(&settings)?;
         let sole = match &place {
             Place::Folder(_) => Some(follow_alone(&core.location).await?),

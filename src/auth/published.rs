@@ -149,7 +149,7 @@ impl<T: Send + Sync + 'static> Published<T> {
         tokio::spawn(async move {
             let answer = read().await;
             let mut state = kept.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Err(why) = &answer {
+            if let (Err(why), Some(_)) = (&answer, &state.known) {
                 tracing::warn!(%why, "what an issuer publishes could not be read; what is known goes on for a while");
             }
             state.asked = Some((now, answer.as_ref().map(|_| ()).map_err(Clone::clone)));

@@ -51,12 +51,14 @@ impl SessionKey {
     }
 
     /// The cookie's value for a new session.
-    pub fn begin(&self, person: &PersonId, now: Time) -> String {
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub fn begin(&self, person: &PersonId, now: Time) -> Result<String, String> {
         let mut nonce = [0; 16];
-        // A failing generator leaves zeros: the session then shares its form token, and is still signed and bound to the person.
-        let _ = SystemRandom::new().fill(&mut nonce);
+        SystemRandom::new().fill(&mut nonce).map_err(|_| "no randomness for a session".to_owned())?;
         let text = format!("{person}|{}|{}", now.micros() / 1_000_000, hex(&nonce));
-        format!("{text}|{}", self.sign(&text))
+        Ok(format!("{text}|{}", self.sign(&text)))
     }
 
     /// Reads a cookie back; none when it is forged or too old.
@@ -84,6 +86,23 @@ fn write_private(file: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
 /// SHA-256 of a token's secret, in hex: what is stored.
 pub fn secret_hash(secret: &str) -> String {
     hex(ring::digest::digest(&ring::digest::SHA256, secret.as_bytes()).as_ref())
+}
+
+/// How secrets of tokens begin that were made under the development sign-in, where everybody is whom they choose. The dot stands in no
+/// other secret.
+const OF_DEVELOPMENT: &str = "bp_dev.";
+
+/// A fresh secret of a token made under the development sign-in: like its sessions, it is nobody's when the mode changes.
+///
+/// # Errors
+/// When the system has no randomness.
+pub fn fresh_development_secret() -> Result<String, String> {
+    fresh_secret().map(|secret| secret.replacen("bp_", OF_DEVELOPMENT, 1))
+}
+
+/// Whether a token was made under the development sign-in.
+pub fn is_of_development(secret: &str) -> bool {
+    secret.starts_with(OF_DEVELOPMENT)
 }
 
 /// A fresh token secret, `bp_` and 256 random bits in base64url.

@@ -26,7 +26,7 @@ pub enum TokenCommand {
         #[arg(long, requires = "service")]
         owner: Option<PersonId>,
         /// One for each id of a file, a line each; printed as lines of JSON.
-        #[arg(long, conflicts_with = "person")]
+        #[arg(long, conflicts_with_all = ["person", "admin"])]
         people_file: Option<PathBuf>,
         /// read, request, approve, audit, admin, scim; separated by commas.
         #[arg(long, value_delimiter = ',', default_value = "read,request")]
@@ -137,7 +137,7 @@ pub async fn run(context: &Context, command: TokenCommand) -> Outcome {
                         let used = used_at.map_or_else(|| "never used".to_owned(), |at| format!("last used {at}"));
                         let scopes: Vec<&str> = t.scopes.iter().map(|s| s.as_str()).collect();
                         let state = t.revoked_at.map_or_else(|| format!("until {}", t.expires_at), |r| format!("revoked {r}"));
-                        format!("{}  {:<24} {:<24} {state}, {used}  {}", t.id, t.service.as_ref().map_or_else(|| t.person.to_string(), |s| format!("{s} ({})", t.person)), scopes.join(","), t.label)
+                        format!("{}  {:<24} {:<24} {state}, {used}  {}", t.id, t.service.as_ref().map_or_else(|| t.person.to_string(), |s| format!("{s} ({})", t.person)), scopes.join(","), t.label.escape_debug())
                     })
                     .collect();
                 text.push(format!("{} tokens", tokens.len()));

@@ -149,6 +149,11 @@ impl Directory {
         self.seen.get(source).copied()
     }
 
+    /// Every source that was ever heard from.
+    pub fn sources(&self) -> impl Iterator<Item = &SourceName> {
+        self.seen.keys()
+    }
+
     /// The same with when sources were heard from.
     #[must_use]
     pub fn with_seen(mut self, seen: Vec<(SourceName, Time)>) -> Self {

@@ -52,12 +52,20 @@ async fn look(ground: &Ground, provider: &Provider, http: &Outgoing) -> Vec<Find
     if metadata.end_session_endpoint.is_none() {
         found.push(Finding::warning(&name, "it has no `end_session_endpoint`: whoever signs out here stays signed in there", "nothing to set here; tell people, or turn RP-initiated logout on at the issuer"));
     }
+    if metadata.code_challenge_methods_supported.as_ref().is_some_and(|m| !m.iter().any(|m| m == "S256")) {
+        found.push(Finding::fault(&name, "it does not take `S256` (its `code_challenge_methods_supported`): who steals a code could use it", "turn PKCE with S256 on for this client at the issuer"));
+    }
     if !found.iter().any(|f| f.state == super::State::Fault) {
         let methods = metadata.token_endpoint_auth_methods_supported.as_ref().is_none_or(|m| m.iter().any(|m| m == "client_secret_basic" || m == "client_secret_post" || m == "none"));
         if !methods {
             found.push(Finding::fault(&name, "it takes no client by `client_secret_basic` or `client_secret_post`", "allow one of them for this client at the issuer"));
         }
-        found.push(Finding::ok(name, format!("{} answers and publishes keys; register there, exactly: redirect URI {}, after sign-out {}", settings.url, provider.redirect_uri, provider.signed_out_uri)));
+        let logout = if metadata.backchannel_logout_supported { "back-channel logout" } else { "no back-channel logout there, so who signs out there stays signed in here; where it can be turned on" };
+        let back = provider.redirect_uri.trim_end_matches("/callback");
+        found.push(Finding::ok(name, format!(
+            "{} answers and publishes keys; register there, exactly: redirect URI {}, after sign-out {}; {logout}: {back}/backchannel-logout",
+            settings.url, provider.redirect_uri, provider.signed_out_uri
+        )));
     }
     found
 }

@@ -223,8 +223,8 @@ pub enum Command {
         subject: String,
         /// What it calls its session.
         sid: Option<String>,
-        /// The claim that joins this subject to the actor, for a first sign-in.
-        claim: String,
+        /// The claim that named the actor, at a first sign-in; none when a recorded link did.
+        claim: Option<String>,
         /// SHA-256 of the cookie's secret in hex.
         secret_sha256: String,
         /// SHA-256 in hex of the `state` that the sign-in went by.

@@ -12,16 +12,20 @@ use crate::domain::{
 };
 
 /// Keys of an issuer, for errors about unknown ones.
-pub const KEYS: [&str; 14] = [
+pub const KEYS: [&str; 15] = [
     "name", "title", "url", "client_id", "client_secret", "scopes", "subject_claim", "person_claim", "person_field", "api_subject_claim",
-    "audiences", "algorithms", "token_type", "client",
+    "audiences", "algorithms", "token_type", "default_scopes", "client",
 ];
 
 /// Signature algorithms that tokens may have. Those with a shared secret, and `none`, are not among them.
 pub const ALGORITHMS: [&str; 9] = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
 
-/// Claims that name a person today and another one tomorrow.
-const UNSTABLE_CLAIMS: [&str; 9] = ["email", "email_verified", "preferred_username", "upn", "unique_name", "name", "nickname", "given_name", "phone_number"];
+/// Claims that name a person today and another one tomorrow, in lower case.
+const UNSTABLE_CLAIMS: [&str; 27] = [
+    "email", "emails", "email_verified", "mail", "mailnickname", "preferred_username", "username", "user_name", "user", "uname", "login", "login_name", "loginid", "upn",
+    "userprincipalname", "unique_name", "samaccountname", "verified_primary_email", "name", "display_name", "displayname", "cn", "nickname", "given_name", "family_name",
+    "phone_number", "mobile",
+];
 
 /// One issuer; `config/default.toml` says what each key means.
 #[derive(Debug, Clone, Deserialize)]
@@ -50,6 +54,8 @@ pub struct Issuer {
     pub algorithms: Vec<String>,
     #[serde(default = "usual_type")]
     pub token_type: String,
+    #[serde(default)]
+    pub default_scopes: BTreeSet<Scope>,
     #[serde(default)]
     pub client: Vec<IssuerClient>,
 }
@@ -156,7 +162,7 @@ impl Issuer {
         for (key, claim) in claims.into_iter().filter_map(|(key, claim)| Some((key, claim?))) {
             if claim.is_empty() {
                 wrong(format!("`{key}` is empty; expected a claim like `sub` or `employee_id`"));
-            } else if UNSTABLE_CLAIMS.contains(&claim.as_str()) {
+            } else if UNSTABLE_CLAIMS.contains(&claim.to_ascii_lowercase().as_str()) {
                 wrong(format!(
                     "`{key}` is `{claim}`, which an issuer may change or give to somebody else later, and with it this person's access; expected a stable identifier, like `sub` or an employee number"
                 ));
@@ -176,6 +182,9 @@ impl Issuer {
                 "`audiences` has the `client_id` `{}`, and `token_type` is `{}`: then an ID token, which every app may see, would pass for an access token; give the API an audience of its own",
                 self.client_id, self.token_type
             ));
+        }
+        if self.default_scopes.contains(&Scope::Scim) {
+            wrong("`default_scopes` has `scim`, which is for programs that feed the directory: give it to a `client`".to_owned());
         }
         if !self.client.is_empty() && self.audiences.is_empty() {
             wrong("`client` is given but `audiences` is empty, so that no token would be taken".to_owned());
@@ -219,11 +228,16 @@ mod tests {
             ("mode = \"oidc\"\nidle = \"2d\"", "", "`signin.idle` is longer"),
             (OIDC, "person_claim = \"email\"", "may change or give to somebody else later"),
             (OIDC, "subject_claim = \"preferred_username\"", "`subject_claim` is `preferred_username`"),
+            (OIDC, "person_claim = \"sAMAccountName\"", "may change or give to somebody else later"),
+            (OIDC, "api_subject_claim = \"username\"", "`api_subject_claim` is `username`"),
+            ("mode = \"oidc\"\nidle = \"4m\"", "", "`signin.idle` is 4m; expected 5m"),
             (OIDC, "person_field = \"email\"", "expected `id` or `accounts.NAME`"),
             (OIDC, "scopes = [\"profile\"]", "lacks `openid`"),
             (OIDC, "algorithms = [\"HS256\"]", "`algorithms` has `HS256`"),
             (OIDC, "algorithms = [\"none\"]", "`algorithms` has `none`"),
             (OIDC, "audiences = [\"b\"]\ntoken_type = \"JWT\"", "an ID token, which every app may see"),
+            (OIDC, "default_scopes = [\"scim\"]", "give it to a `client`"),
+            (OIDC, "default_scopes = [\"root\"]", "unknown variant `root`"),
             (OIDC, "person_clam = \"sub\"", "did you mean `person_claim`"),
             (OIDC, "[[signin.issuer.client]]\nclient_id = \"x\"\nservice = \"x\"\nowner = \"ann\"\nscopes = [\"read\"]", "`audiences` is empty"),
             (
@@ -239,6 +253,18 @@ mod tests {
         }
         let told = refused(OIDC, "", &[("BANDPASS__SERVER__PUBLIC_URL", "http://access.example.com")]);
         assert!(told.contains("`server.public_url`") && told.contains("expected https"), "{told}");
+        for (odd, own) in [
+            ("https://Access.Example.com", "https://access.example.com"),
+            ("https://access.example.com:443", "https://access.example.com"),
+            ("http://localhost:80/", "http://localhost"),
+            ("https://b\u{fc}ro.example", "https://xn--bro-hoa.example"),
+        ] {
+            let told = refused(OIDC, "", &[("BANDPASS__SERVER__PUBLIC_URL", odd)]);
+            assert!(told.contains(&format!("browsers call `{own}`")), "{odd}: {told}");
+        }
+        for good in ["https://access.example.com/", "https://access.example.com:8443", "http://[::1]:8080", "http://127.0.0.1:8080"] {
+            assert_eq!(refused(OIDC, "", &[("BANDPASS__SERVER__PUBLIC_URL", good)]), "");
+        }
     }
 
     #[test]

@@ -113,6 +113,15 @@ impl Reader {
         Ok(valid(row.into_iter().collect())?.pop())
     }
 
+    /// Whether anybody's subject at an issuer is known.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn knows_subjects(&self) -> Result<bool, StoreError> {
+        let one: Option<String> = self.ask(move |db| on!(db, c => identities::table.select(identities::issuer).first(c).optional())).await?;
+        Ok(one.is_some())
+    }
+
     /// Who a person is at each issuer.
     ///
     /// # Errors

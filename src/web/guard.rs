@@ -13,7 +13,7 @@ use actix_web::{
 
 use super::{AppState, problem::Problem, routes};
 use crate::{
-    auth::{Caller, Credential, access::Access, jwt::caller, session, sessions},
+    auth::{Caller, Credential, access::{Access, Refused}, jwt::caller, session, sessions},
     domain::token::Scope,
     ledger::fresh_id,
     settings::SigninMode,
@@ -165,9 +165,13 @@ async fn admit(state: &Data<AppState>, request: &ServiceRequest, pattern: Option
         let decided_by_ledger = method == Method::POST && matches!(access, Access::SignedIn(Scope::Request | Scope::Approve));
         match identify(state, request, decided_by_ledger).await {
             Ok(caller) => {
-                if let Some(reason) = access.refuses(&caller) {
+                if let Some(refused) = access.refuses(&caller) {
                     state.refusals.note(&caller, &format!("{method} {pattern}"), "not_allowed", &path);
-                    return Err(Problem::not_allowed(reason));
+                    let problem = Problem::not_allowed(refused.to_string());
+                    return Err(match refused {
+                        Refused::Scope(scope) => problem.of_token("insufficient_scope", Some(scope.as_str())),
+                        Refused::Role(_) => problem,
+                    });
                 }
                 if method != Method::GET && caller.is_browser() && is_foreign(state, request) {
                     state.refusals.note(&caller, &format!("{method} {pattern}"), "foreign_origin", &path);
@@ -219,15 +223,17 @@ async fn identify(state: &AppState, request: &ServiceRequest, decided_by_ledger:
     let now = state.ledger.now();
     let active = |id: &str| snapshot.directory.person(id).filter(|p| p.is_active()).cloned();
     if let Some(authorization) = request.headers().get(header::AUTHORIZATION) {
-        let bearer = authorization.to_str().ok().and_then(|t| t.strip_prefix("Bearer "));
+        // The scheme in any case (RFC 9110, 11.1).
+        let bearer = authorization.to_str().ok().and_then(|t| t.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim_start());
         let Some(bearer) = bearer.filter(|b| b.starts_with("bp_") || !state.is_development()) else {
             let what = if state.is_development() { "expected `Authorization: Bearer bp_…`" } else { "expected `Authorization: Bearer`, and a token or a JWT" };
             return Err(Problem::unknown_caller(what));
         };
-        return match bearer.starts_with("bp_") {
+        let caller = match bearer.starts_with("bp_") {
             true => by_token(state, bearer, decided_by_ledger).await,
             false => by_jwt(state, bearer).await,
         };
+        return caller.map_err(|problem| if problem.status == 401 { problem.of_token("invalid_token", None) } else { problem });
     }
     let nobody = || Problem::unknown_caller("sign in, or send a token as `Authorization: Bearer bp_…`");
     let cookie = request.cookie(&state.session_cookie()).ok_or_else(nobody)?;
@@ -247,6 +253,9 @@ async fn identify(state: &AppState, request: &ServiceRequest, decided_by_ledger:
 }
 
 async fn by_token(state: &AppState, secret: &str, decided_by_ledger: bool) -> Result<Caller, Problem> {
+    if session::is_of_development(secret) && !state.is_development() {
+        return Err(Problem::unknown_caller("this token was made under the development sign-in, which is off"));
+    }
     let (snapshot, now) = (state.ledger.snapshot(), state.ledger.now());
     let hash = session::secret_hash(secret);
     let token = match state.tokens.get(&hash, now).filter(|_| decided_by_ledger) {

@@ -53,6 +53,8 @@ pub struct AppState {
     pub metrics: metrics::Metrics,
     /// Refused acts, gathered.
     pub refusals: refusals::Refusals,
+    /// Refused sign-ins that the log has.
+    pub refused_sign_ins: refusals::RefusedSignIns,
     /// Tokens seen lately.
     pub tokens: KnownTokens,
     /// Who vouches for people.
@@ -68,6 +70,15 @@ impl AppState {
     /// Whether everybody is whom they choose.
     pub fn is_development(&self) -> bool {
         self.settings.signin.mode == SigninMode::Development
+    }
+
+    /// A fresh secret for a token that somebody makes here: one of the development sign-in does not outlive it.
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub fn fresh_secret(&self) -> Result<String, Problem> {
+        let made = if self.is_development() { session::fresh_development_secret() } else { session::fresh_secret() };
+        made.map_err(|error| Problem::new(500, "failed", "Something failed here", error))
     }
 
     /// Whether browsers reach the service over TLS.
@@ -192,6 +203,7 @@ pub fn serve(
         signer,
         metrics: metrics::Metrics::new().map_err(|e| e.to_string())?,
         refusals: refusals::Refusals::default(),
+        refused_sign_ins: refusals::RefusedSignIns::default(),
         tokens: KnownTokens::default(),
         issuers,
         last_used: LastSeen::default(),

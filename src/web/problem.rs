@@ -40,6 +40,9 @@ pub struct Problem {
     /// Methods that the route has, for 405.
     #[serde(skip)]
     pub allow: Option<String>,
+    /// What was wrong with the bearer token (RFC 6750, 3.1), for `WWW-Authenticate`.
+    #[serde(skip)]
+    pub challenge: Option<String>,
 }
 
 impl std::fmt::Display for Problem {
@@ -60,6 +63,7 @@ impl Problem {
             errors: Vec::new(),
             retry_after: None,
             allow: None,
+            challenge: None,
         }
     }
 
@@ -84,6 +88,13 @@ impl Problem {
     /// 401.
     pub fn unknown_caller(reason: &str) -> Self {
         Self::new(401, "unknown_caller", "Sign in first", reason.to_owned())
+    }
+
+    /// What was wrong with the caller's bearer token, as clients read it.
+    #[must_use]
+    pub fn of_token(self, error: &str, scope: Option<&str>) -> Self {
+        let scope = scope.map(|scope| format!(", scope=\"{scope}\"")).unwrap_or_default();
+        Self { challenge: Some(format!("Bearer error=\"{error}\"{scope}")), ..self }
     }
 
     /// 503: a token of an issuer whose keys cannot be had. Why is in the log alone, since whoever sent it may be anybody.
@@ -137,7 +148,7 @@ impl From<StoreError> for Problem {
 }
 
 /// An answer that refuses, with the headers that its status asks for (RFC 9110, 10.2.1, 10.2.3 and 11.6.1), before its body.
-pub(super) fn refusing(status: StatusCode, retry_after: Option<u32>, allow: Option<&str>) -> HttpResponseBuilder {
+pub(super) fn refusing(status: StatusCode, retry_after: Option<u32>, allow: Option<&str>, challenge: Option<&str>) -> HttpResponseBuilder {
     let mut response = HttpResponse::build(status);
     if let Some(seconds) = retry_after {
         response.insert_header(("Retry-After", seconds.to_string()));
@@ -145,8 +156,8 @@ pub(super) fn refusing(status: StatusCode, retry_after: Option<u32>, allow: Opti
     if let Some(allow) = allow {
         response.insert_header(("Allow", allow));
     }
-    if status == StatusCode::UNAUTHORIZED {
-        response.insert_header(("WWW-Authenticate", "Bearer"));
+    if let Some(challenge) = challenge.or((status == StatusCode::UNAUTHORIZED).then_some("Bearer")) {
+        response.insert_header(("WWW-Authenticate", challenge));
     }
     response
 }
@@ -157,7 +168,7 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = refusing(self.status_code(), self.retry_after, self.allow.as_deref());
+        let mut response = refusing(self.status_code(), self.retry_after, self.allow.as_deref(), self.challenge.as_deref());
         response.content_type("application/problem+json");
         response.json(self)
     }

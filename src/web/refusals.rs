@@ -7,7 +7,7 @@ use actix_web::web::Data;
 use super::AppState;
 use crate::{
     auth::Caller,
-    domain::{actor::Actor, command::{Command, Envelope}, id::CommandId},
+    domain::{actor::Actor, command::{Command, Envelope}, id::CommandId, time::Time},
     ledger::fresh_id,
 };
 
@@ -55,6 +55,25 @@ impl Refusals {
                 Err(error) => tracing::warn!(%error, "refusals could not be recorded"),
             }
         }
+    }
+}
+
+/// Sign-ins that were refused within the last minute, by issuer, subject and reason: whoever tries again and again is one event a
+/// minute, and a line of the process's log each time.
+#[derive(Default)]
+pub struct RefusedSignIns(Mutex<HashMap<[String; 3], Time>>);
+
+impl RefusedSignIns {
+    /// Whether this one is to be an event.
+    pub fn is_news(&self, which: &[String; 3], now: Time) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|_, at| (now.micros() - at.micros()).abs() < 60_000_000);
+        told.len() < MAX_ACTORS && !told.contains_key(which)
+    }
+
+    /// Notes that it is one.
+    pub fn told(&self, which: [String; 3], now: Time) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(which, now);
     }
 }
 

@@ -200,7 +200,8 @@ pub fn configure(config: &mut ServiceConfig) {
         .configure(scim_routes)
         .service(r("/signin").read(ui::signin::page).write(ui::signin::enter))
         .service(r("/signin/{issuer}").read(ui::signin_issuer::start))
-        .service(r("/signin/{issuer}/callback").read(ui::signin_issuer::callback))
+        // Of those that look at a link before somebody follows it, some send HEAD: it would use the sign-in up.
+        .service(r("/signin/{issuer}/callback").route(web::get().to(ui::signin_issuer::callback)))
         .service(r("/signin/{issuer}/backchannel-logout").write(backchannel::logout))
         .service(r("/signed-out").read(ui::signin::signed_out))
         .service(r("/signout").write(ui::signin::leave))

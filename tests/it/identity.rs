@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use bandpass::{
-    auth::oidc::{Issuers, person::{Match, find}},
+    auth::oidc::{Issuers, person::{By, Match, find}},
     domain::{
         command::{Answer, Command},
         refusal::Refusal,
@@ -19,14 +19,19 @@ use crate::{
 
 const ISSUER: &str = "https://idp.example";
 
-/// Begins a session of a person as a subject of the issuer.
+/// Begins a session of a person as a subject of the issuer, whom the claim names.
 pub async fn sign_in(house: &House, person: &str, subject: &str) -> Result<Session, Refusal> {
+    sign_in_by(house, person, subject, Some("employee".to_owned())).await
+}
+
+/// Begins a session of a person whom a claim names, or a link alone.
+async fn sign_in_by(house: &House, person: &str, subject: &str, claim: Option<String>) -> Result<Session, Refusal> {
     let secret = bandpass::auth::session::fresh_secret().unwrap();
     let command = Command::SignIn {
         issuer: ISSUER.to_owned(),
         subject: subject.to_owned(),
         sid: None,
-        claim: "employee".to_owned(),
+        claim,
         secret_sha256: bandpass::auth::session::secret_hash(&secret),
         attempt_sha256: bandpass::auth::session::secret_hash(&format!("attempt {secret}")),
         agent: Some("Firefox/143.0 Linux".to_owned()),
@@ -86,14 +91,14 @@ fn names_and_mails_move_and_nobodys_authority_does() {
                 let subject = format!("s-{person}");
                 let claim = (!sessions.contains_key(person)).then_some(person);
                 match find(provider, &subject, claim, &snapshot, &house.core.reader).await.unwrap() {
-                    Match::Person(found) => assert_eq!(found.id.as_str(), person),
+                    Match::Person(found, _) => assert_eq!(found.id.as_str(), person),
                     other => panic!("{person}: {other:?}"),
                 }
                 // Whatever of another's an issuer says of a subject that is known, it is the same person; of one that is not known,
                 // a name or an e-mail is nobody's identifier.
                 for other in PEOPLE {
                     if sessions.contains_key(person) {
-                        assert!(matches!(find(provider, &subject, Some(other), &snapshot, &house.core.reader).await.unwrap(), Match::Person(p) if p.id.as_str() == person));
+                        assert!(matches!(find(provider, &subject, Some(other), &snapshot, &house.core.reader).await.unwrap(), Match::Person(p, By::Link) if p.id.as_str() == person));
                     }
                     let mail = format!("{other}@example.org");
                     assert!(matches!(find(provider, "s-mallory", Some(&mail), &snapshot, &house.core.reader).await.unwrap(), Match::Nobody));
@@ -130,6 +135,21 @@ fn of_two_first_sign_ins_at_once_one_is_first() {
         assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
         let identities = house.core.reader.identities_of("olga".parse().unwrap()).await.unwrap();
         assert_eq!(identities.len(), 1);
+        house.leave().await;
+    });
+}
+
+#[test]
+fn a_link_that_was_forgotten_meanwhile_names_nobody() {
+    on_both("unlinked", |house: House| async move {
+        let by_link = || sign_in_by(&house, "ann", "s-ann", None);
+        assert!(matches!(by_link().await.unwrap_err(), Refusal::Stale { .. }));
+        sign_in(&house, "ann", "s-ann").await.unwrap();
+        by_link().await.unwrap();
+        let unlink = Command::UnlinkIdentity { issuer: ISSUER.to_owned(), person: "ann".parse().unwrap(), reason: "made anew".to_owned() };
+        house.run("ada", unlink).await.unwrap();
+        assert!(matches!(by_link().await.unwrap_err(), Refusal::Stale { .. }));
+        assert!(house.core.reader.identities_of("ann".parse().unwrap()).await.unwrap().is_empty());
         house.leave().await;
     });
 }

@@ -13,6 +13,7 @@ use crate::{
 
 const API: &str = r#"person_claim = "employee"
 audiences = ["bandpass-api"]
+default_scopes = ["read", "request"]
 algorithms = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"]
 [[signin.issuer.client]]
 client_id = "build-bot"
@@ -293,7 +294,7 @@ fn issuers_whose_subjects_differ_by_app_are_known_by_another_claim() {
         assert_eq!(answer.status, 303, "{}", answer.shown());
         assert_eq!(front.database.lines("SELECT subject AS line FROM identities"), ["o-ann"]);
         let plain = |over: Value| front.issuer.key().sign_with(&json!({}), &front.issuer.access_claims(&over));
-        assert_eq!(list(&front, &plain(json!({ "sub": "for-the-api", "uid": "o-ann" }))).await.status, 200);
+        assert_eq!(list(&front, &plain(json!({ "sub": "for-the-api", "uid": "o-ann", "scp": ["read"] }))).await.status, 200);
         assert_eq!(list(&front, &plain(json!({ "sub": "o-ann" }))).await.status, 401, "`sub` is not what people are known by");
         assert_eq!(list(&front, &plain(json!({ "sub": "x", "uid": "o-other", "employee": "ann" }))).await.status, 401, "another subject of the same person");
         assert_eq!(list(&front, &front.issuer.access_token(&json!({ "uid": "o-ann" }))).await.status, 401, "a `typ` where none is expected");

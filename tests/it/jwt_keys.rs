@@ -1,4 +1,4 @@
-//! The keys of issuers over the wire: while they are read, and while they cannot be had. What time does to them is told by made-up
+//! What JWTs may do, and the keys of issuers over the wire: while they are read, and while they cannot be had. What time does to them is told by made-up
 //! clocks in `src/auth/published.rs`.
 
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::{
     support::{
         browser::header,
         http,
-        issuer::Mood,
+        issuer::{Issuer, Mood},
         jwt_key::{SigningKey, b64},
     },
 };
@@ -70,6 +70,29 @@ fn keys_that_cannot_be_had_make_nobody_wrong() {
         assert_eq!(answer.status, 502, "{}", answer.shown());
         assert!(text(&answer).contains("keys cannot be had") && !text(&answer).contains("/jwks"), "{}", text(&answer));
         assert_eq!(front.issuer.hits("/jwks"), 1, "once a minute, also when it fails");
+        front.leave();
+    });
+}
+
+#[test]
+fn a_token_that_says_nothing_of_what_it_may_do_may_do_nothing() {
+    run(|| async {
+        let loose = "person_claim = \"employee\"\naudiences = [\"bandpass-api\"]\ntoken_type = \"JWT\"\ndefault_scopes = [\"read\"]\n[[signin.issuer.client]]\nclient_id = \"bot\"\nservice = \"bot\"\nowner = \"ann\"\nscopes = [\"read\"]\n";
+        let other = Issuer::start().await;
+        let front = Front::open("scopes", &format!("{USUAL}{}", other.settings("loose", loose))).await;
+        let token = |over: serde_json::Value| front.issuer.access_token(&over);
+        let answer = front.api("GET", PATH, &token(json!({ "employee": "ann" })), None).await;
+        assert_eq!(answer.status, 403, "{}", answer.shown());
+        assert!(answer.json()["detail"].as_str().unwrap().contains("lacks the scope `read`"), "{}", answer.shown());
+        assert_eq!(front.api("GET", PATH, &token(json!({ "employee": "ann", "scope": "openid profile" })), None).await.status, 403);
+        assert_eq!(front.api("GET", PATH, &token(json!({ "employee": "ann", "scope": "read" })), None).await.status, 200);
+        // An ID token of the API's own registration, in a flow without a nonce, where access tokens are called `JWT` too.
+        let plain = |over: serde_json::Value| other.key().sign_with(&json!({ "typ": "JWT" }), &other.access_claims(&over));
+        let answer = front.api("GET", PATH, &plain(json!({ "employee": "ann" })), None).await;
+        assert_eq!(answer.status, 401, "{}", answer.shown());
+        assert_eq!(front.api("GET", PATH, &plain(json!({ "employee": "ann", "scp": "user_impersonation" })), None).await.status, 200, "the default of the settings");
+        assert_eq!(front.api("POST", PATH, &plain(json!({ "employee": "ann", "scp": "x" })), Some("{\"group\":\"instant\"}")).await.status, 403);
+        assert_eq!(front.api("GET", PATH, &plain(json!({ "sub": "bot", "client_id": "bot" })), None).await.status, 200, "a program's scopes stand in the settings");
         front.leave();
     });
 }

@@ -31,19 +31,22 @@ fn an_answer_that_belongs_to_no_sign_in_of_this_browser() {
         let asked = front.begin(&mut browser).await;
         let code = front.issuer.code(&asked, &good);
         let answer = browser.get(&format!("/signin/corp/callback?code={code}&iss={}", front.issuer.url())).await;
-        refused(&front, &mut browser, "no state", &answer, 400, "another sign-in").await;
+        refused(&front, &mut browser, "no state", &answer, 400, "no sign-in that this browser began").await;
         let asked = front.begin(&mut browser).await;
         let mut wrong = asked.clone();
+        wrong.insert("state".to_owned(), format!("{}{}", &asked["state"][..12], "x".repeat(asked["state"].len() - 12)));
+        let answer = front.back(&mut browser.clone(), &wrong, &front.issuer.code(&asked, &good)).await;
+        refused(&front, &mut browser, "a state that begins alike", &answer, 400, "another sign-in").await;
         wrong.insert("state".to_owned(), "x".repeat(43));
         let answer = front.back(&mut browser, &wrong, &front.issuer.code(&asked, &good)).await;
-        refused(&front, &mut browser, "another state", &answer, 400, "another sign-in").await;
+        refused(&front, &mut browser, "another state", &answer, 400, "no sign-in that this browser began").await;
         let mut other = front.browser();
         let asked = front.begin(&mut browser).await;
         let answer = front.back(&mut other, &asked, &front.issuer.code(&asked, &good)).await;
-        refused(&front, &mut other, "a browser that began nothing", &answer, 400, "began no sign-in").await;
+        refused(&front, &mut other, "a browser that began nothing", &answer, 400, "no sign-in that this browser began").await;
         front.begin(&mut other).await;
         let answer = front.back(&mut other, &asked, &front.issuer.code(&asked, &good)).await;
-        refused(&front, &mut other, "the state of another browser", &answer, 400, "another sign-in").await;
+        refused(&front, &mut other, "the state of another browser", &answer, 400, "no sign-in that this browser began").await;
         // The cookie kept by hand: the issuer takes a code once, and the ledger takes a sign-in once even from an issuer that does not.
         let mut browser = front.browser();
         let asked = front.begin(&mut browser).await;
@@ -56,13 +59,14 @@ fn an_answer_that_belongs_to_no_sign_in_of_this_browser() {
         refused(&front, &mut kept, "55, the code again with the cookie", &answer, 400, "does not take the code").await;
         let again = front.issuer.code(&asked, &good);
         let answer = front.back(&mut kept, &asked, &again).await;
-        refused(&front, &mut kept, "a used state with a new code", &answer, 400, "has changed meanwhile").await;
+        refused(&front, &mut kept, "a used state with a new code", &answer, 409, "has changed meanwhile").await;
         assert_eq!(front.events("session.started").await, 1);
         // A forged, cut or foreign cookie is none.
         for cookie in ["x", "", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
             let mut forger = front.browser();
             let asked = front.begin(&mut forger).await;
-            forger.cookies.insert("bandpass_signin".to_owned(), cookie.to_owned());
+            let name = forger.cookies.keys().next().unwrap().clone();
+            forger.cookies.insert(name, cookie.to_owned());
             let answer = front.back(&mut forger, &asked, &front.issuer.code(&asked, &good)).await;
             refused(&front, &mut forger, "a forged cookie", &answer, 400, "began no sign-in").await;
         }
@@ -368,7 +372,7 @@ fn behind_tls_cookies_are_bound_to_the_host() {
         let asked = query(header(&answer, "location").unwrap());
         assert_eq!(asked["redirect_uri"], "https://access.example.com/signin/corp/callback");
         let sign_in = crate::support::browser::set_cookies(&answer)[0].to_owned();
-        assert!(sign_in.starts_with("__Host-bandpass_signin=") && sign_in.contains("Secure") && sign_in.contains("HttpOnly") && sign_in.contains("Path=/") && !sign_in.contains("Domain"), "{sign_in}");
+        assert!(sign_in.starts_with("__Host-bandpass_signin_") && sign_in.contains("Secure") && sign_in.contains("HttpOnly") && sign_in.contains("Path=/") && !sign_in.contains("Domain"), "{sign_in}");
         let code = front.issuer.code(&asked, &json!({ "employee": "ann" }));
         let answer = front.back(&mut browser, &asked, &code).await;
         let cookies = crate::support::browser::set_cookies(&answer);

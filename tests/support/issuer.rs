@@ -48,6 +48,7 @@ struct Inner {
     keys: Vec<Value>,
     codes: HashMap<String, Code>,
     userinfo: Value,
+    userinfo_text: Option<String>,
     moods: BTreeMap<String, Mood>,
     hits: BTreeMap<String, usize>,
     metadata: Value,
@@ -108,7 +109,7 @@ impl Issuer {
             "userinfo_endpoint": format!("{url}/userinfo"), "end_session_endpoint": format!("{url}/end"),
             "authorization_response_iss_parameter_supported": true, "response_types_supported": ["code"],
         });
-        let inner = Inner { keys: vec![key.jwk()], codes: HashMap::new(), userinfo: json!({}), moods: BTreeMap::new(), hits: BTreeMap::new(), metadata, clock_off: 0 };
+        let inner = Inner { keys: vec![key.jwk()], codes: HashMap::new(), userinfo: json!({}), userinfo_text: None, moods: BTreeMap::new(), hits: BTreeMap::new(), metadata, clock_off: 0 };
         let issuer = Self { address, key: Arc::new(key), inner: Arc::new(Mutex::new(inner)) };
         let serving = issuer.clone();
         tokio::spawn(async move {
@@ -160,6 +161,11 @@ impl Issuer {
     /// From now on answers this at userinfo.
     pub fn tell(&self, userinfo: Value) {
         self.inner.lock().unwrap().userinfo = userinfo;
+    }
+
+    /// From now on answers this text at userinfo, whatever it is.
+    pub fn tell_text(&self, userinfo: &str) {
+        self.inner.lock().unwrap().userinfo_text = Some(userinfo.to_owned());
     }
 
     /// How often a path was asked for.
@@ -234,7 +240,8 @@ impl Issuer {
             Mood::Broken => (500, "application/json", "{\"error\":\"server_error\"}".to_owned()),
             Mood::Good | Mood::Late => {
                 let (status, value) = self.answer(&path, &head, &body);
-                (status, "application/json", value.to_string())
+                let text = self.inner.lock().unwrap().userinfo_text.clone().filter(|_| path == "/userinfo");
+                (status, "application/json", text.unwrap_or_else(|| value.to_string()))
             }
         };
         let also = if status == 302 { "Location: /elsewhere\r\n" } else { "" };

@@ -68,6 +68,7 @@ impl Service {
             ("POLICY__SOURCE", path(folder.join("policies"))),
             ("DIRECTORY__SOURCE", path(folder.join("people"))),
             ("SIGNIN__FEATURED", "[]".to_owned()),
+            ("SIGNIN__DEVELOPMENT_REAL_PEOPLE", "true".to_owned()),
             ("RUN__FOLDER", path(run.clone())),
             ("RUN__SEED_REQUESTS", "false".to_owned()),
             ("AUDIT__KEY_FILE", path(folder.join("audit.key"))),

@@ -35,9 +35,6 @@ pub enum Unknown {
     Store(#[from] StoreError),
 }
 
-/// Scopes of a token that has no word of ours.
-const USUAL: [Scope; 2] = [Scope::Read, Scope::Request];
-
 /// Verifies an access token and finds who brings it.
 ///
 /// # Errors
@@ -51,9 +48,9 @@ pub async fn identify(issuers: &Issuers, token: &str, snapshot: &Snapshot, reade
         return Err(no("is of an issuer without `audiences` in the settings, so none of its tokens are taken"));
     }
     let kind = settings.token_type.to_ascii_lowercase();
-    let kinds = [kind.strip_prefix("application/").unwrap_or(&kind)];
+    let kind = kind.strip_prefix("application/").unwrap_or(&kind);
     let expected =
-        Expected { issuer: &settings.url, audiences: &settings.audiences, algorithms: &settings.algorithms, kinds: &kinds, needs_subject: true, now };
+        Expected { issuer: &settings.url, audiences: &settings.audiences, algorithms: &settings.algorithms, kinds: &[kind], needs_subject: true, now };
     let claims = provider.verify(token, &expected).await.map_err(|error| match error {
         TokenError::Wrong(why) => no(&why.0),
         TokenError::Unavailable => Unknown::Keys,
@@ -61,7 +58,7 @@ pub async fn identify(issuers: &Issuers, token: &str, snapshot: &Snapshot, reade
     if let Some(what) = other_use(&claims) {
         return Err(no(&format!("is {what}, not an access token")));
     }
-    whom(provider, &claims, snapshot, reader).await
+    whom(provider, &claims, kind == "at+jwt", snapshot, reader).await
 }
 
 /// What a token is that is no access token: issuers that call all of theirs `JWT` are told apart by what they hold.
@@ -79,7 +76,7 @@ fn other_use(claims: &Claims) -> Option<&'static str> {
     }
 }
 
-async fn whom(provider: &Provider, claims: &Claims, snapshot: &Snapshot, reader: &Reader) -> Result<JwtCaller, Unknown> {
+async fn whom(provider: &Provider, claims: &Claims, says_what_it_is: bool, snapshot: &Snapshot, reader: &Reader) -> Result<JwtCaller, Unknown> {
     let no = |why: String| Unknown::Token(why);
     let settings = &provider.settings;
     let subject = claims.text("sub").unwrap_or_default();
@@ -96,11 +93,15 @@ async fn whom(provider: &Provider, claims: &Claims, snapshot: &Snapshot, reader:
     if client_ids.contains(&Some(subject)) || claims.text("idtyp") == Some("app") || claims.text("gty") == Some("client-credentials") {
         return Err(no("the token is a program's own, and no `[[signin.issuer.client]]` names that program".to_owned()));
     }
-    let subject = claims.identifier(settings.api_subject()).ok_or_else(|| no(format!("the token has no usable `{}`", settings.api_subject())))?;
+    // Where the header cannot tell them apart, an ID token for the API's own registration passes all the rest.
+    if !says_what_it_is && ["scope", "scp", "roles"].iter().all(|name| claims.get(name).is_none()) {
+        return Err(no("the token has neither `scope`, `scp` nor `roles`, as an ID token has not; expected an access token".to_owned()));
+    }
+    let subject = claims.text(settings.api_subject()).ok_or_else(|| no(format!("the token has no `{}` that is a text", settings.api_subject())))?;
     let value = claims.identifier(&settings.person_claim);
-    match find(provider, &subject, value.as_deref(), snapshot, reader).await? {
-        Match::Person(person) => {
-            let mut scopes = given.unwrap_or_else(|| USUAL.into());
+    match find(provider, subject, value.as_deref(), snapshot, reader).await? {
+        Match::Person(person, _) => {
+            let mut scopes = given.unwrap_or_else(|| settings.default_scopes.clone());
             // For programs that feed the directory.
             scopes.remove(&Scope::Scim);
             Ok(JwtCaller { person, service: None, bearer: bearer(scopes) })

@@ -30,12 +30,6 @@ impl<'de> Deserialize<'de> for Claims {
     }
 }
 
-impl From<Map<String, Value>> for Claims {
-    fn from(claims: Map<String, Value>) -> Self {
-        Self(claims)
-    }
-}
-
 impl Claims {
     /// A claim, whatever it is.
     pub fn get(&self, name: &str) -> Option<&Value> {
@@ -47,7 +41,7 @@ impl Claims {
         self.get(name)?.as_str().filter(|t| is_plain(t))
     }
 
-    /// A claim that identifies: a text, or a whole number as its digits. Nothing else is turned into one.
+    /// A claim that the directory has as a text: a text, or a whole number as its digits. Nothing else is turned into one.
     pub fn identifier(&self, name: &str) -> Option<String> {
         match self.get(name)? {
             Value::String(text) if is_plain(text) => Some(text.clone()),

@@ -99,12 +99,12 @@ impl KeySet {
 }
 
 /// Why there is no key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyError {
     /// The issuer publishes none of that name.
     Unknown,
-    /// The issuer's keys cannot be had; the log says why.
-    Unavailable,
+    /// The issuer's keys cannot be had: why, for the log.
+    Unavailable(String),
 }
 
 /// The kept keys of one issuer.
@@ -128,7 +128,7 @@ impl KeyCache {
     {
         self.0.find(now, |set| set.find(kid, algorithm), read).await.map_err(|missing| match missing {
             Missing::Unknown => KeyError::Unknown,
-            Missing::Unavailable(_) => KeyError::Unavailable,
+            Missing::Unavailable(why) => KeyError::Unavailable(why),
         })
     }
 }

@@ -3,9 +3,11 @@
 //! Nothing of it is kept here, so beginning a sign-in changes nothing and costs nothing. That one sign-in begins one session is
 //! for the ledger to say, under the head lock: a session names the `state` that began it.
 
+use std::num::NonZeroU32;
+
 use ring::{
     aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    hmac,
+    pbkdf2,
     rand::{SecureRandom, SystemRandom},
 };
 use serde::{Deserialize, Serialize};
@@ -18,6 +20,10 @@ use crate::{
 
 /// How long a sign-in may take, in seconds.
 pub const LASTS_SECONDS: i64 = 600;
+
+/// How often a secret is hashed on its way to a key. Anybody may fetch a sealed sign-in and try secrets on it for as long as they
+/// like, so each try must cost something; here it costs a tenth of a second, once a start.
+const ROUNDS: NonZeroU32 = NonZeroU32::new(200_000).expect("not zero");
 
 /// A sign-in on its way.
 #[derive(Clone, Serialize, Deserialize)]
@@ -36,7 +42,7 @@ pub struct Attempt {
     pub began: i64,
 }
 
-/// Seals and opens attempts. The key comes from the issuer's client secret, which every replica has.
+/// Seals and opens attempts. The key comes, slowly, from the issuer's client secret, which every replica has.
 pub struct Sealer(Vec<(IssuerName, LessSafeKey)>);
 
 impl Sealer {
@@ -44,9 +50,11 @@ impl Sealer {
     pub(super) fn new(issuers: &[Issuer], own_key: &[u8]) -> Self {
         let key = |issuer: &Issuer| {
             let secret = issuer.client_secret.reveal().as_bytes();
-            let from = hmac::Key::new(hmac::HMAC_SHA256, if secret.is_empty() { own_key } else { secret });
-            let tag = hmac::sign(&from, format!("bandpass sign-in\0{}\0{}", issuer.url, issuer.client_id).as_bytes());
-            let unbound = UnboundKey::new(&CHACHA20_POLY1305, tag.as_ref()).ok()?;
+            let from = if secret.is_empty() { own_key } else { secret };
+            let salt = format!("bandpass sign-in\0{}\0{}", issuer.url, issuer.client_id);
+            let mut derived = [0_u8; 32];
+            pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ROUNDS, salt.as_bytes(), from, &mut derived);
+            let unbound = UnboundKey::new(&CHACHA20_POLY1305, &derived).ok()?;
             Some((issuer.name.clone(), LessSafeKey::new(unbound)))
         };
         Self(issuers.iter().filter_map(key).collect())

@@ -142,7 +142,8 @@ pub async fn finish(provider: &Provider, attempt: &Attempt, answer: &Answer, now
     let claims = id_claims(provider, &id_token, &attempt.nonce, now).await?;
     let sub = claims.text("sub").unwrap_or_default();
     let subject_claim = &provider.settings.subject_claim;
-    let subject = claims.identifier(subject_claim).ok_or_else(|| SigninError::Invalid(format!("the ID token has no usable `{subject_claim}`")))?;
+    // A text alone: a number and the text of its digits are two subjects.
+    let subject = claims.text(subject_claim).ok_or_else(|| SigninError::Invalid(format!("the ID token has no `{subject_claim}` that is a text")))?.to_owned();
     let wanted = &provider.settings.person_claim;
     let value = match (claims.identifier(wanted), &metadata.userinfo_endpoint) {
         (Some(value), _) => Some(value),
@@ -215,10 +216,7 @@ async fn id_claims(provider: &Provider, id_token: &str, nonce: &str, now: Time) 
 }
 
 async fn userinfo(http: &Outgoing, place: &str, access_token: &str, subject: &str) -> Result<Claims, SigninError> {
-    let serde_json::Value::Object(claims) = http.get_json(place, Some(access_token)).await? else {
-        return Err(SigninError::Issuer(format!("`{place}` answered JSON that is no object")));
-    };
-    let claims = Claims::from(claims);
+    let claims: Claims = http.get_as(place, Some(access_token)).await?;
     if claims.text("sub") == Some(subject) {
         Ok(claims)
     } else {

@@ -6,14 +6,24 @@ use super::provider::Provider;
 use crate::{
     domain::person::Person,
     ledger::Snapshot,
+    settings::issuer::PersonField,
     store::read::{Reader, StoreError},
 };
+
+/// How somebody was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// By the recorded link of their subject.
+    Link,
+    /// By the claim, at a first sign-in.
+    Claim,
+}
 
 /// What is known of a subject.
 #[derive(Debug, Clone)]
 pub enum Match {
     /// They are this person, who works here.
-    Person(Arc<Person>),
+    Person(Arc<Person>, By),
     /// They are this person, who left.
     Left(Arc<Person>),
     /// The claim names this person, who is another subject of the issuer already.
@@ -30,16 +40,23 @@ pub enum Match {
 /// When the database cannot be read.
 pub async fn find(provider: &Provider, subject: &str, value: Option<&str>, snapshot: &Snapshot, reader: &Reader) -> Result<Match, StoreError> {
     let settings = &provider.settings;
-    let people = snapshot.directory.people();
-    let standing = |person: &Arc<Person>| if person.is_active() { Match::Person(Arc::clone(person)) } else { Match::Left(Arc::clone(person)) };
+    let standing = |person: &Arc<Person>, by: By| if person.is_active() { Match::Person(Arc::clone(person), by) } else { Match::Left(Arc::clone(person)) };
     if let Some(identity) = reader.identity(settings.url.clone(), subject.to_owned()).await? {
-        return Ok(people.get(&identity.person).map_or(Match::Nobody, standing));
+        return Ok(snapshot.directory.people().get(&identity.person).map_or(Match::Nobody, |person| standing(person, By::Link)));
     }
     let Some(value) = value else { return Ok(Match::Nobody) };
-    let mut having = people.values().filter(|p| settings.person_field.is(p, value));
-    let (Some(person), None) = (having.next(), having.next()) else {
-        return Ok(if people.values().any(|p| settings.person_field.is(p, value)) { Match::Several } else { Match::Nobody });
+    let (first, second) = match &settings.person_field {
+        PersonField::Id => (snapshot.directory.person(value), None),
+        PersonField::Account(_) => {
+            let mut having = snapshot.directory.people().values().filter(|p| settings.person_field.is(p, value));
+            (having.next(), having.next())
+        }
+    };
+    let person = match (first, second) {
+        (Some(person), None) => person,
+        (Some(_), Some(_)) => return Ok(Match::Several),
+        (None, _) => return Ok(Match::Nobody),
     };
     let elsewhere = reader.identities_of(person.id.clone()).await?.iter().any(|i| i.issuer == settings.url);
-    Ok(if elsewhere { Match::OtherSubject(Arc::clone(person)) } else { standing(person) })
+    Ok(if elsewhere { Match::OtherSubject(Arc::clone(person)) } else { standing(person, By::Claim) })
 }

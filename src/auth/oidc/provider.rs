@@ -38,6 +38,12 @@ pub struct Metadata {
     /// How clients may prove themselves at the token endpoint; nothing said means `client_secret_basic`.
     #[serde(default)]
     pub token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    /// How it takes proofs that whoever brings a code began the sign-in (PKCE); many say nothing.
+    #[serde(default)]
+    pub code_challenge_methods_supported: Option<Vec<String>>,
+    /// Whether it says so when somebody signs out there.
+    #[serde(default)]
+    pub backchannel_logout_supported: bool,
     /// Whether every answer carries `iss` (RFC 9207).
     #[serde(default)]
     pub authorization_response_iss_parameter_supported: bool,
@@ -68,11 +74,21 @@ async fn discover(http: &Outgoing, issuer: &str) -> Result<Metadata, OutgoingErr
             metadata.issuer.escape_debug()
         )));
     }
+    check_addresses(&metadata)?;
+    Ok(metadata)
+}
+
+/// Whether every address may be called. An issuer that is reached over TLS names none without it: the client secret would go to
+/// whatever listens on a port of this machine.
+fn check_addresses(metadata: &Metadata) -> Result<(), OutgoingError> {
+    let needs_tls = address(&metadata.issuer)?.scheme() == "https";
     let addresses = [Some(&metadata.authorization_endpoint), Some(&metadata.token_endpoint), Some(&metadata.jwks_uri)];
     for place in addresses.into_iter().chain([metadata.userinfo_endpoint.as_ref(), metadata.end_session_endpoint.as_ref()]).flatten() {
-        address(place)?;
+        if address(place)?.scheme() != "https" && needs_tls {
+            return Err(OutgoingError(format!("`{place}` is plain http, and the issuer `{}` that names it is not: expected https", metadata.issuer)));
+        }
     }
-    Ok(metadata)
+    Ok(())
 }
 
 impl Provider {
@@ -111,7 +127,10 @@ impl Provider {
         };
         let key = self.keys.key(header.kid.as_deref(), header.algorithm, now, read).await.map_err(|why| match why {
             KeyError::Unknown => JwtError("is signed with a key that the issuer does not publish".to_owned()).into(),
-            KeyError::Unavailable => TokenError::Unavailable,
+            KeyError::Unavailable(why) => {
+                tracing::warn!(issuer = %self.settings.name, %why, "a token could not be verified");
+                TokenError::Unavailable
+            }
         })?;
         Ok(verify(token, &header, &key, expected)?)
     }
@@ -130,4 +149,26 @@ pub enum TokenError {
     /// The keys of its issuer cannot be had, so that nobody knows. Why is for the log: whoever sent it may be anybody.
     #[error("cannot be verified now: the issuer's keys cannot be had")]
     Unavailable,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::check_addresses;
+
+    #[test]
+    fn an_issuer_over_tls_names_no_port_of_this_machine() {
+        let metadata = |issuer: &str, token: &str, userinfo: &str| {
+            let text = json!({ "issuer": issuer, "authorization_endpoint": format!("{issuer}/a"), "token_endpoint": token, "jwks_uri": format!("{issuer}/k"), "userinfo_endpoint": userinfo });
+            serde_json::from_value(text).unwrap()
+        };
+        let (far, near) = ("https://idp.example", "http://127.0.0.1:9");
+        assert!(check_addresses(&metadata(far, "https://token.idp.example/t", far)).is_ok());
+        assert!(check_addresses(&metadata(near, near, near)).is_ok(), "an issuer on this machine, for a try");
+        for (token, userinfo) in [(near, far), (far, near)] {
+            let told = check_addresses(&metadata(far, token, userinfo)).unwrap_err().0;
+            assert!(told.contains("127.0.0.1:9` is plain http"), "{told}");
+        }
+    }
 }

@@ -181,7 +181,7 @@ pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) ->
                 issuer,
                 subject,
                 sid: sid.as_deref(),
-                claim,
+                claim: claim.as_deref(),
                 secret_sha256,
                 attempt_sha256,
                 agent: agent.as_deref(),

@@ -51,6 +51,9 @@ pub(super) fn create_token(
     if wish.scopes.is_empty() {
         return Err(impossible("scopes", "a token needs at least one scope"));
     }
+    if wish.label.chars().any(char::is_control) {
+        return Err(impossible("label", "a label is one line"));
+    }
     let wants = |scope| wish.scopes.contains(&scope);
     if wish.service.is_some() && wants(Scope::Approve) {
         return Err(impossible("scopes", "a service never approves: a program that could vote would be a vote of its owner"));

@@ -17,7 +17,7 @@ pub(super) struct SignIn<'a> {
     pub issuer: &'a str,
     pub subject: &'a str,
     pub sid: Option<&'a str>,
-    pub claim: &'a str,
+    pub claim: Option<&'a str>,
     pub secret_sha256: &'a str,
     pub attempt_sha256: &'a str,
     pub agent: Option<&'a str>,
@@ -39,6 +39,8 @@ pub(super) fn sign_in(world: &World<'_>, actor: &Actor, wish: &SignIn<'_>, mut r
         return Err(Refusal::NotAllowed { reason: "this subject of the issuer is another person".to_owned() });
     }
     if known.is_none() {
+        // Nothing but the link named them, and meanwhile it was forgotten.
+        let claim = wish.claim.ok_or_else(|| Refusal::Stale { what: "who this subject of the issuer is".to_owned() })?;
         if world.state.subject_of(wish.issuer, person).is_some() {
             return Err(Refusal::NotAllowed { reason: format!("`{person}` is another subject of this issuer") });
         }
@@ -46,7 +48,7 @@ pub(super) fn sign_in(world: &World<'_>, actor: &Actor, wish: &SignIn<'_>, mut r
             issuer: wish.issuer.to_owned(),
             subject: wish.subject.to_owned(),
             person: person.clone(),
-            claim: wish.claim.to_owned(),
+            claim: claim.to_owned(),
             linked_at: world.now,
         };
         recorder.record(Change::IdentityLinked { identity }, Personal::default());

@@ -13,6 +13,7 @@ pub struct ScimError {
     detail: String,
     retry_after: Option<u32>,
     allow: Option<String>,
+    challenge: Option<String>,
 }
 
 impl std::fmt::Display for ScimError {
@@ -24,7 +25,7 @@ impl std::fmt::Display for ScimError {
 impl ScimError {
     /// An error with its `scimType`, where RFC 7644 has one.
     pub fn new(status: u16, kind: Option<&'static str>, detail: impl Into<String>) -> Self {
-        Self { status, kind, detail: detail.into(), retry_after: None, allow: None }
+        Self { status, kind, detail: detail.into(), retry_after: None, allow: None, challenge: None }
     }
 
     /// 400 `invalidValue`.
@@ -56,7 +57,7 @@ impl From<Problem> for ScimError {
             _ => None,
         };
         let detail = problem.detail.unwrap_or(problem.title);
-        Self { status: problem.status, kind, detail, retry_after: problem.retry_after, allow: problem.allow }
+        Self { status: problem.status, kind, detail, retry_after: problem.retry_after, allow: problem.allow, challenge: problem.challenge }
     }
 }
 
@@ -66,7 +67,7 @@ impl ResponseError for ScimError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = refusing(self.status_code(), self.retry_after, self.allow.as_deref());
+        let mut response = refusing(self.status_code(), self.retry_after, self.allow.as_deref(), self.challenge.as_deref());
         response.content_type("application/scim+json");
         let mut body = json!({
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],

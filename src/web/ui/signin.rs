@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{Frame, check_form, go};
 use crate::{
-    auth::{Credential, session},
+    auth::{Credential, jwt, session},
     domain::{command::Command, session::SessionEnd},
     web::{AppState, Known, api, problem::Problem},
 };
@@ -110,7 +110,7 @@ pub async fn enter(state: Data<AppState>, http: HttpRequest, form: Form<Chosen>)
     let person = snapshot.directory.person(&form.person).filter(|p| p.is_active());
     let person = person.ok_or_else(|| Problem::new(422, "unknown_person", "Nobody of that id", "there is nobody of that id to sign in as".to_owned()))?;
     let mut response = go(&local(form.return_to.as_deref()));
-    let value = state.sessions.begin(&person.id, state.ledger.now());
+    let value = state.sessions.begin(&person.id, state.ledger.now()).map_err(|e| Problem::new(500, "failed", "Something failed here", e))?;
     put_cookie(&mut response, &state.session_cookie(), value, "/", (false, session::LIFETIME_SECONDS))?;
     Ok(response)
 }
@@ -164,7 +164,9 @@ pub async fn signed_out(state: Data<AppState>, http: HttpRequest, query: Query<S
         None => None,
         // An issuer that is away has no page to sign out at.
         Some(provider) => provider.metadata(state.ledger.now()).await.ok().and_then(|m| m.end_session_endpoint.clone()).map(|end| {
-            let also = kept.as_ref().map(|c| format!("&id_token_hint={}", super::encode(c.value()))).unwrap_or_default();
+            // Another issuer's is none of its business.
+            let own = kept.as_ref().filter(|c| jwt::issuer_of(c.value()).is_ok_and(|iss| iss == provider.settings.url));
+            let also = own.map(|c| format!("&id_token_hint={}", super::encode(c.value()))).unwrap_or_default();
             let back = super::encode(&provider.signed_out_uri);
             let joint = if end.contains('?') { '&' } else { '?' };
             let link = format!("{end}{joint}client_id={}&post_logout_redirect_uri={back}{also}", super::encode(&provider.settings.client_id));

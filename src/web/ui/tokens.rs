@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{Frame, check_form, encode, go, signin, words::{self, When, when}};
 use crate::{
-    auth::session::{fresh_secret, secret_hash},
+    auth::session::secret_hash,
     domain::{
         command::{Answer, Command},
         duration::Duration,
@@ -223,7 +223,7 @@ pub async fn create(state: Data<AppState>, caller: Known, sent: Form<Wish>) -> R
         Ok(lifetime) => lifetime,
         Err(error) => return show(&state, &caller, &TokensQuery::default(), again(format!("{error}"))).await,
     };
-    let secret = fresh_secret().map_err(|error| Problem::new(500, "failed", "Something failed here", error))?;
+    let secret = state.fresh_secret()?;
     let command = Command::CreateToken {
         person: caller.id().clone(),
         secret_sha256: secret_hash(&secret),
