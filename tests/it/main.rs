@@ -38,6 +38,7 @@ mod policy_diff;
 mod policy_people;
 mod problems;
 mod real_org;
+mod proxy;
 mod recipes;
 mod remotes;
 mod replay;
