@@ -80,8 +80,9 @@ impl Thread {
                             carried = Some(Work::Command { envelope, compiled, reply });
                             break;
                         }
+                        let last = needs::ends_batch(&envelope.command);
                         batch.push(Waiting { envelope, compiled, reply });
-                        if alone || batch.len() >= most {
+                        if last || batch.len() >= most {
                             break;
                         }
                     }
