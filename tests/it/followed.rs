@@ -10,6 +10,7 @@ use bandpass::{
         duration::Duration,
         person::{Person, PersonStatus, Team},
         record::{Dates, PersonRecord, SourceName, TeamRecord},
+        request::RequestStatus,
     },
     ledger::{LeaveBound, Snapshot},
     store::writer::Writer,
@@ -112,6 +113,43 @@ fn after_any_changes_the_directory_in_memory_is_the_one_that_is_stored() {
             assert_eq!(whole(&kept.directory, &sources), whole(&read, &sources), "round {round}");
         }
         assert!(ledger.snapshot().directory.people().len() > 12 && ledger.snapshot().directory.teams().len() > 4);
+        house.leave().await;
+    });
+}
+
+#[test]
+fn what_shares_a_commit_with_a_leaver_ends_with_them() {
+    on_both("shared", |house| async move {
+        let source = SourceName::stored("scim:okta");
+        let bound = LeaveBound { share: 1.0, window: Duration::hours(1).unwrap() };
+        let feed = async |n: u64, status: PersonStatus| {
+            let work = |snapshot: &Snapshot| {
+                let precedence = Precedence::default();
+                let mut telling = Telling::new(&snapshot.directory, &precedence);
+                let facts = Person { id: format!("q{n}").parse().unwrap(), name: "Q".to_owned(), status, teams: ["ops".parse().unwrap()].into(), accounts: [("target".parse().unwrap(), format!("q{n}"))].into(), ..Person::clone(snapshot.directory.person("ann").unwrap()) };
+                telling.person(PersonRecord { source: source.clone(), person: Arc::new(Person { team: None, ..facts }), gone: false, given: None, dates: Dates::now(None) });
+                Ok::<_, String>((telling.effect(), ()))
+            };
+            house.core.ledger.feed(Actor::system("directory"), &source, bound, work).await.unwrap();
+        };
+        for n in 0..30_u64 {
+            feed(n, PersonStatus::Active).await;
+            let who = format!("q{n}");
+            // Filed at the same time: before the leaving they are granted or wait, and end with it; after it they are refused.
+            let (instant, also, asked, ()) = tokio::join!(house.ask_for(&who, "instant", "8h"), house.ask_for(&who, "also", "8h"), house.ask_for(&who, "asked", "8h"), feed(n, PersonStatus::Left));
+            assert!(house.core.reader.live_grants_of(who.parse().unwrap()).await.unwrap().is_empty(), "{who}: {instant:?} {also:?}");
+            if let Ok((request, _)) = asked {
+                let now = house.core.reader.request(request.id).await.unwrap().unwrap();
+                assert_ne!(now.status, RequestStatus::Pending, "{who}");
+            }
+        }
+        let open = "SELECT CAST(count(*) AS TEXT) AS line FROM grants WHERE status = 'active' AND person LIKE 'q%'";
+        assert_eq!(house.database.count(open), 0);
+        // Some were granted before the leaving, else nothing was tried; each of those has its removal.
+        let count = |what: &str| house.database.count(&format!("SELECT CAST(count(*) AS TEXT) AS line FROM {what}"));
+        assert!(count("grants WHERE person LIKE 'q%'") > 10);
+        let same = count("grants g, grants h WHERE g.person = h.person AND g.person LIKE 'q%' AND g.group_id < h.group_id");
+        assert!(same > 0, "both at once");
         house.leave().await;
     });
 }
