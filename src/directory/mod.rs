@@ -161,6 +161,15 @@ impl Directory {
         self
     }
 
+    /// The same after some sources were heard from.
+    #[must_use]
+    pub fn heard_from(mut self, sources: Vec<(SourceName, Time)>) -> Self {
+        if !sources.is_empty() {
+            Arc::make_mut(&mut self.seen).extend(sources);
+        }
+        self
+    }
+
     /// What sources say, where more than files speak.
     pub fn records(&self) -> &Records {
         &self.records

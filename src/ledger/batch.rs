@@ -139,6 +139,8 @@ pub(super) struct Outcome {
     pub queued_urgent: bool,
     /// Policy, directory or the freeze switch changed.
     pub changed_snapshot: bool,
+    /// When that was the directory alone: what changed, and its new revision.
+    pub followed: Option<(Vec<RowChange>, i64)>,
     pub events: usize,
 }
 
@@ -311,14 +313,19 @@ impl Batcher {
         if rows.events.is_empty() {
             // Refusals and repeated answers change nothing.
             self.writer.rollback();
-            return Ok(Outcome { replies, queued_deliveries, queued_urgent, changed_snapshot, events: 0 });
+            return Ok(Outcome { replies, queued_deliveries, queued_urgent, changed_snapshot, followed: None, events: 0 });
         }
         if let Err(error) = self.writer.write(before, after, &rows) {
             self.writer.rollback();
             return Err(error.into());
         }
         match self.writer.commit() {
-            Ok(()) => Ok(Outcome { replies, queued_deliveries, queued_urgent, changed_snapshot, events: rows.events.len() }),
+            Ok(()) => {
+                let directory_alone = before.policy_revision == after.policy_revision && before.frozen == after.frozen;
+                let events = rows.events.len();
+                let followed = (changed_snapshot && directory_alone).then_some((rows.changes, after.directory_revision));
+                Ok(Outcome { replies, queued_deliveries, queued_urgent, changed_snapshot, followed, events })
+            }
             Err(CommitError::RolledBack(error)) => Err(BatchError::Store(error)),
             Err(CommitError::Unknown(error)) => {
                 let first = rows.events.first().map(|e| (e.seq, e.command.clone())).unwrap_or_default();

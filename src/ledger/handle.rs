@@ -98,8 +98,13 @@ impl Shared {
         Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub fn swap(&self, snapshot: Snapshot) {
-        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+    /// Puts the next snapshot in place. What the policy source suffers from is not the ledger's to change: it may have been told
+    /// while the snapshot was made.
+    pub fn swap(&self, mut next: Snapshot) {
+        let mut current = self.snapshot.write().unwrap_or_else(PoisonError::into_inner);
+        next.problems.clone_from(&current.problems);
+        next.declared = Arc::clone(&current.declared);
+        *current = Arc::new(next);
     }
 }
 

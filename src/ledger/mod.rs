@@ -18,6 +18,7 @@ pub mod encode;
 mod feed;
 mod handle;
 mod holdings;
+mod in_force;
 mod leavers;
 mod needs;
 mod preview;

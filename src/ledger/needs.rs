@@ -183,7 +183,13 @@ pub fn may_remove(command: &Command) -> bool {
     )
 }
 
-/// Whether a command changes what later commands are decided on beside rows, so that it is a batch of its own.
+/// Whether a command changes what later commands are decided on beside rows, so that none comes after it in its batch. Those before
+/// it are decided on the directory as it was; a directory that streams in shares their commit.
+pub fn ends_batch(command: &Command) -> bool {
+    matches!(command, Command::ChangeDirectory { .. } | Command::SourceSeen { .. }) || stands_alone(command)
+}
+
+/// Whether a command is a batch of its own as well: what it needs is read before anything of the batch is decided.
 pub fn stands_alone(command: &Command) -> bool {
-    matches!(command, Command::ChangeDirectory { .. } | Command::SourceSeen { .. } | Command::LoadPolicy { .. } | Command::ConfirmRemovals { .. } | Command::ConfirmLeavers { .. })
+    matches!(command, Command::LoadPolicy { .. } | Command::ConfirmRemovals { .. } | Command::ConfirmLeavers { .. })
 }

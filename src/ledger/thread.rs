@@ -11,13 +11,11 @@ use super::{
     LedgerConfig, LedgerError, Reply, Snapshot,
     batch::{BatchError, Batcher},
     handle::{Shared, Work},
-    needs,
-    snapshot::Life,
+    in_force, needs,
 };
 use crate::{
-    directory::{Changed, Directory},
-    domain::{command::Envelope, id::PersonId, time::Time},
-    policy::{self, Engine, PolicySet},
+    domain::{command::Envelope, time::Time},
+    policy::{self, PolicySet},
     store::{read::StoreError, writer::Writer},
 };
 
@@ -33,7 +31,7 @@ struct Waiting {
 /// Reads what is in force and starts the thread.
 pub(super) fn start(config: LedgerConfig, work: mpsc::Receiver<Work>) -> Result<Arc<Shared>, StoreError> {
     let mut writer = Writer::open(&config.location)?;
-    let snapshot = read_in_force(&mut writer, None, None)?;
+    let snapshot = in_force::read(&mut writer, None, None)?;
     let batcher = Batcher::new(writer, config.limits.clone(), Arc::clone(&config.clock));
     let shared = Arc::new(Shared { snapshot: RwLock::new(Arc::new(snapshot)), stats: Default::default(), deliveries: Default::default(), urgent: Default::default(), source: Default::default(), feeding: Default::default(), refused: Default::default(), config });
     let thread = Thread { batcher, shared: Arc::clone(&shared), work };
@@ -43,78 +41,6 @@ pub(super) fn start(config: LedgerConfig, work: mpsc::Receiver<Work>) -> Result<
         .spawn(move || thread.run())
         .map_err(|e| StoreError(format!("cannot start the ledger's thread: {e}")))?;
     Ok(shared)
-}
-
-/// Builds the snapshot from what the log says is in force, reusing what has not changed, and a set that was compiled to come
-/// into force, if it did.
-fn read_in_force(writer: &mut Writer, last: Option<&Snapshot>, compiled: Option<&Arc<PolicySet>>) -> Result<Snapshot, StoreError> {
-    let head = writer.begin()?.head;
-    writer.rollback();
-    let (directory, touched) = match last.filter(|l| l.directory.revision() == head.directory_revision) {
-        Some(last) => (Arc::clone(&last.directory), Some(Vec::new())),
-        None => {
-            let (directory, touched) = read_directory(writer, last.map(|l| &*l.directory), head.directory_revision)?;
-            (Arc::new(directory), touched)
-        }
-    };
-    let compiled = compiled.filter(|set| Some(set.revision()) == head.policy_revision.as_ref());
-    let set = match (&head.policy_revision, last.filter(|l| l.in_force == head.policy_revision), compiled) {
-        (_, Some(last), _) => last.policy.shared_set(),
-        (None, None, _) => Arc::new(PolicySet::empty()),
-        (Some(_), None, Some(compiled)) => Arc::clone(compiled),
-        (Some(revision), None, None) => {
-            let missing = || StoreError(format!("the policy set {} in force is not in the database", revision.short()));
-            let (timezone, files) = writer.load_policy_files(revision)?.ok_or_else(missing)?;
-            let checked = policy::compile_kept(&files, &timezone);
-            let first = checked.problems.first().map(|p| format!(": {}:{}: {}", p.file, p.line, p.message)).unwrap_or_default();
-            checked.set.ok_or_else(|| StoreError(format!("the policy set {} in force cannot be compiled{first}", revision.short())))?
-        }
-    };
-    // Lives begin and end by loads alone.
-    let lives = match last.filter(|l| l.in_force == head.policy_revision) {
-        Some(last) => Arc::clone(&last.lives),
-        None => Arc::new(writer.load_group_lives()?.into_iter().map(|(id, incarnation, live, departure)| (id, Life { incarnation, live, departure })).collect()),
-    };
-    Ok(Snapshot {
-        policy: Arc::new(engine(set, &directory, last.zip(touched))),
-        in_force: head.policy_revision,
-        next: None,
-        directory,
-        lives,
-        policy_since: head.policy_since,
-        policy_source: head.policy_source,
-        problems: last.map(|l| l.problems.clone()).unwrap_or_default(),
-        declared: last.map(|l| Arc::clone(&l.declared)).unwrap_or_default(),
-        frozen: head.frozen,
-    })
-}
-
-/// The engine for a directory: the last one with those who changed, when set and teams are the same; else a new one.
-fn engine(set: Arc<PolicySet>, directory: &Directory, since: Option<(&Snapshot, Vec<PersonId>)>) -> Engine {
-    let same = since.filter(|(last, _)| Arc::ptr_eq(&last.policy.shared_set(), &set));
-    let followed = same.and_then(|(last, touched)| {
-        let people: Vec<_> = touched.iter().filter_map(|id| directory.subject(id.as_str())).collect();
-        let engine = last.policy.with_changed(&people)?;
-        let same_teams = last.directory.shares_teams(directory);
-        Some(if same_teams { engine } else { engine.with_teams(directory.teams().values()) })
-    });
-    followed.unwrap_or_else(|| Engine::new(set, directory.subjects()).with_teams(directory.teams().values()))
-}
-
-/// Reads what changed of the directory since the last snapshot, and whom that touches; everything at first, and when a team is
-/// gone.
-fn read_directory(writer: &mut Writer, last: Option<&Directory>, revision: i64) -> Result<(Directory, Option<Vec<PersonId>>), StoreError> {
-    if let Some(last) = last {
-        let found = writer.load_directory_since(last.revision())?;
-        let changed = Changed { people: found.people, teams: found.teams, person_records: found.person_records, team_records: found.team_records };
-        let (next, touched) = last.with_changed(changed, revision);
-        if (next.teams().len(), next.records().team_count()) == found.team_counts {
-            return Ok((next.with_seen(found.seen), Some(touched)));
-        }
-    }
-    let found = writer.load_directory()?;
-    let directory = Directory::new(found.people, found.teams, revision).with_records(found.person_records, found.team_records);
-    Ok((directory.with_seen(found.seen), None))
 }
 
 struct Thread {
@@ -157,8 +83,9 @@ impl Thread {
                             carried = Some(Work::Command { envelope, compiled, reply });
                             break;
                         }
+                        let last = needs::ends_batch(&envelope.command);
                         batch.push(Waiting { envelope, compiled, reply });
-                        if alone || batch.len() >= most {
+                        if last || batch.len() >= most {
                             break;
                         }
                     }
@@ -234,7 +161,10 @@ impl Thread {
                         self.shared.urgent.notify_one();
                     }
                     if outcome.changed_snapshot {
-                        self.refresh(compiled.as_ref())?;
+                        match outcome.followed.and_then(|(changes, revision)| in_force::after(&current, &changes, revision)) {
+                            Some(next) => self.shared.swap(next),
+                            None => self.refresh(compiled.as_ref())?,
+                        }
                     }
                     return Ok(outcome.replies);
                 }
@@ -291,7 +221,7 @@ impl Thread {
     /// Takes over what the log says is in force. A replica that cannot stops deciding (semantics.md, 28).
     fn refresh(&mut self, compiled: Option<&Arc<PolicySet>>) -> Result<(), LedgerError> {
         let current = self.shared.snapshot();
-        match read_in_force(&mut self.batcher.writer, Some(&current), compiled) {
+        match in_force::read(&mut self.batcher.writer, Some(&current), compiled) {
             Ok(snapshot) => {
                 self.shared.stats.stopped.store(false, Ordering::Relaxed);
                 self.shared.swap(snapshot);

@@ -22,6 +22,7 @@ mod audit_filters;
 mod bad_input;
 mod explain;
 mod first_policy;
+mod followed;
 mod git_source;
 mod held_shrinking;
 mod house;
