@@ -45,5 +45,6 @@ mod signin_sessions;
 mod tamper;
 mod target;
 mod tokens;
+mod tokens_api;
 mod upgrade;
 mod who_gained;
