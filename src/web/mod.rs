@@ -137,6 +137,16 @@ async fn keep_last_seen(state: web::Data<AppState>) {
     }
 }
 
+/// Looks once a minute whether an issuer's keys are to be read again, whoever comes or does not.
+async fn keep_keys_fresh(state: web::Data<AppState>) {
+    let mut every = tokio::time::interval(std::time::Duration::from_secs(60));
+    loop {
+        every.tick().await;
+        let now = state.ledger.now();
+        futures_util::future::join_all(state.issuers.all().iter().map(|provider| provider.refresh_keys(now))).await;
+    }
+}
+
 /// A server that is bound, and what is to be done when it has ended.
 pub struct Web {
     /// Serves until it is asked to stop.
@@ -199,6 +209,7 @@ pub fn serve(
     });
     tokio::spawn(refusals::flush_every_minute(state.clone()));
     tokio::spawn(keep_last_seen(state.clone()));
+    tokio::spawn(keep_keys_fresh(state.clone()));
     let body = settings.server.max_body_bytes;
     let shared = state.clone();
     let server = HttpServer::new(move || {

@@ -129,6 +129,7 @@ pub const ROUTES: &[Route] = &[
     post("/grants/{id}/renew", Browser),
     get("/approvals", Browser),
     get("/people/{id}", Browser),
+    post("/people/{id}/sessions/end", Access::Admin),
     get("/teams/{id}", Browser),
     get("/org", Browser),
     get("/audit", Access::Auditor),
@@ -222,6 +223,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/grants/{id}/renew").write(ui::access::renew))
         .service(r("/approvals").read(ui::approvals::page))
         .service(r("/people/{id}").read(ui::people::person))
+        .service(r("/people/{id}/sessions/end").write(ui::sessions::end_theirs))
         .service(r("/teams/{id}").read(ui::people::team))
         .service(r("/org").read(ui::people::organisation))
         .service(r("/audit").read(ui::audit::list))

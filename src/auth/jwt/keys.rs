@@ -1,5 +1,9 @@
 //! The keys that an issuer publishes, kept: a known key never waits, an unknown one is looked for at most once a minute, and a
-//! withdrawn one is forgotten as soon as the list without it has been read.
+//! withdrawn one is forgotten as soon as the list without it has been read. That is within minutes also when nobody comes
+//! ([`KeyCache::refresh`]), so that a withdrawn key does not open once more to whoever comes first after a quiet night.
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     future::Future,
@@ -165,6 +169,17 @@ impl KeyCache {
                 (None, None) => Err(KeyError::Unknown),
             }
         })
+    }
+
+    /// Reads the list again when it is old. A list that nobody has needed yet is not read.
+    pub async fn refresh<F, T>(&self, now: Time, fetch: F)
+    where
+        F: FnOnce() -> T,
+        T: Future<Output = Result<KeySet, String>>,
+    {
+        if self.look(|kept| kept.read_at.is_some_and(|at| now.micros() - at.micros() >= REFRESH_AFTER)) {
+            self.read(now, fetch).await;
+        }
     }
 
     /// Reads the list, one reader at a time; whoever waited for another's reading does not read again.

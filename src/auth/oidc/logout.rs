@@ -29,7 +29,13 @@ pub struct Logout {
     pub issued_at: Time,
 }
 
-/// Names of logout tokens that were used lately.
+/// Names of logout tokens that were used lately, by this replica.
+///
+/// Each replica remembers its own, and that is enough: what a logout token does is done once however often it comes. It ends the
+/// sessions of its subject or `sid` that began before the second it was issued in was over, and those have ended. Sent again to another
+/// replica within the five minutes that it is young, it finds none of them live, and none that began later is meant by it
+/// (`issued_at`), so it changes nothing and answers 200 where this replica would say that it was used. Sharing the names would put a
+/// write for every logout into the database and refuse nothing that is not refused anyway.
 #[derive(Default)]
 pub struct Seen(Mutex<HashMap<String, i64>>);
 

@@ -94,6 +94,13 @@ async fn metadata(known: &Known, http: &Outgoing, issuer: &str, now: Time) -> Re
     }
 }
 
+/// The keys that an issuer publishes now.
+async fn fetch_keys(known: &Known, http: &Outgoing, issuer: &str, now: Time) -> Result<KeySet, String> {
+    let metadata = metadata(known, http, issuer, now).await.map_err(|e| e.0)?;
+    let document = http.get_json(&metadata.jwks_uri, None).await.map_err(|e| e.0)?;
+    KeySet::read(&document).map_err(|e| format!("`{}`: {e}", metadata.jwks_uri))
+}
+
 impl Provider {
     /// An issuer that was not asked anything yet.
     pub(super) fn new(settings: Issuer, http: Outgoing, public_url: &str) -> Self {
@@ -115,6 +122,11 @@ impl Provider {
         metadata(&self.metadata, &self.http, &self.settings.url, now).await
     }
 
+    /// Reads its keys again when what is known of them is old.
+    pub async fn refresh_keys(&self, now: Time) {
+        self.keys.refresh(now, || fetch_keys(&self.metadata, &self.http, &self.settings.url, now)).await;
+    }
+
     /// Verifies one of its tokens: header, key, signature, claims.
     ///
     /// # Errors
@@ -123,11 +135,7 @@ impl Provider {
         let header: Header = read_header(token)?;
         expected.check_header(&header)?;
         let (http, known, issuer, now) = (self.http.clone(), Arc::clone(&self.metadata), self.settings.url.clone(), expected.now);
-        let fetch = move || async move {
-            let metadata = metadata(&known, &http, &issuer, now).await.map_err(|e| e.0)?;
-            let document = http.get_json(&metadata.jwks_uri, None).await.map_err(|e| e.0)?;
-            KeySet::read(&document).map_err(|e| format!("`{}`: {e}", metadata.jwks_uri))
-        };
+        let fetch = move || async move { fetch_keys(&known, &http, &issuer, now).await };
         let key = self.keys.key(header.kid.as_deref(), header.algorithm, now, fetch).await.map_err(|e| JwtError(e.to_string()))?;
         verify(token, &header, &key, expected)
     }
