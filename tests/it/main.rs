@@ -42,6 +42,7 @@ mod signin;
 mod signin_house;
 mod signin_refused;
 mod signin_sessions;
+mod signin_tls;
 mod tamper;
 mod target;
 mod tokens;
