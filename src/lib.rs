@@ -79,9 +79,12 @@
 //! files speak of somebody, what each says is kept as a record ([`domain::record`]), and the person is the merge of them in the
 //! order that settings give ([`directory::merge`]); their page says whose word it is. What a source says is computed purely on
 //! the snapshot in force ([`directory::tell`]) and recorded by compare and set, tried again when somebody else was first
-//! ([`ledger::Ledger::feed`]). The leavers of one source are bounded: more than a share within a window wait for an admin. The
+//! ([`ledger::Ledger::feed`]). The leavers of one source are bounded: more than a share within a window wait for an admin ([`ledger::HeldLeavers`]). The
 //! source that comes first and ever knew a person decides whether they work here. What was not heard from for too long is not
 //! used to grant: when a source was heard from is an event now and then (`source.seen`), and an input of the decision.
+//!
+//! A first policy may name people who have yet to come. Then no set is in force and everything is denied, in the open; the follower of
+//! the source tries the same files again whenever the directory has changed, and loads them whole when every name is known.
 //!
 //! A change of one person costs one person: the snapshot shares with the one before what is the same ([`directory::sorted`]), the
 //! engine keeps changed people beside the others until they are many, and passes over all grants rest a little while a
@@ -155,7 +158,6 @@
 //! # What is left out on purpose, or not yet
 //!
 //! - SCIM has no bulk operations, passwords or `/Me`, and stores no attribute that nothing here uses.
-//! - `policy check` on the command line knows the people of files alone; the service knows everybody when it loads.
 //! - No cache of decisions: a decision costs some 40 µs, a stale one costs more.
 //! - No groups or roles are taken from an issuer: it says who somebody is, the directory and `roles.toml` say the rest.
 //! - No ID token is kept here: the browser keeps its own, for the issuer's sign-out page. No refresh token is asked for.

@@ -10,15 +10,18 @@ use crate::{
     clock::Clock,
     connector::{ConnectorConfig, Registry},
     directory::{Directory, backstage, plan::{self, ImportPlan, Source}, table, tell::Telling},
-    domain::{actor::Actor, command::Command, problem::{Problem, Severity}, record::SourceName},
+    domain::{actor::Actor, command::Command, problem::{Problem, Severity}, record::SourceName, refusal::Refusal},
     folder,
     git::{self, Mirror, Remote},
-    jobs::{catalog::CatalogFeed, deliver, expire, reconsider, sessions, policy_source::{Canary, Load, Place, PolicySource}},
+    jobs::{catalog::CatalogFeed, deliver, expire, keep_up, reconsider, sessions, policy_source::{Canary, Load, Place, PolicySource}},
     ledger::{Ledger, LedgerConfig, Limits},
-    policy::render,
+    policy::{self, render},
     settings::{Settings, SigninMode},
     store::{db::Location, migrate, read::Reader, sole::{Sole, SoleRight}, tamper},
 };
+
+/// How often an import is planned again when somebody else changed the directory meanwhile.
+const IMPORT_ATTEMPTS: usize = 5;
 
 /// Why a service does not start; a person reads it.
 #[derive(Debug, thiserror::Error)]
@@ -183,13 +186,24 @@ impl Core {
         if let Some(errors) = errors_of(&problems) {
             return Err(StartError(format!("`directory.source` has errors:\n{errors}")));
         }
-        let snapshot = self.ledger.snapshot();
         let precedence = settings.directory.precedence().map_err(StartError)?;
-        let plan = plan::plan_of(&snapshot.directory, &source, &SourceName::files(), &precedence);
         if settings.directory.max_age.contains_key("files") {
             self.ledger.source_seen(Actor::system("directory"), &SourceName::files(), settings.directory.seen_every(&SourceName::files())).await?;
         }
-        self.import(plan, &settings.directory.source, settings.directory.max_leave_share, false).await.map(drop)
+        let made = || plan::plan_of(&self.ledger.snapshot().directory, &source, &SourceName::files(), &precedence);
+        self.import_anew(made, &settings.directory.source, settings.directory.max_leave_share).await
+    }
+
+    /// Imports what `made` says; made anew when another replica, or a program, changed the directory meanwhile.
+    async fn import_anew(&self, made: impl Fn() -> ImportPlan, source: &str, max_share: f64) -> Result<(), StartError> {
+        for _ in 1..IMPORT_ATTEMPTS {
+            match self.try_import(made(), source, max_share, false).await? {
+                Ok(_) => return Ok(()),
+                Err(Refusal::Stale { .. }) => {}
+                Err(refusal) => return Err(StartError(refusal.to_string())),
+            }
+        }
+        self.import(made(), source, max_share, false).await.map(drop)
     }
 
     /// Makes people the merge of what sources say in the order that settings give now.
@@ -197,13 +211,15 @@ impl Core {
     /// # Errors
     /// When too many would leave by it, or the ledger does not take it.
     pub async fn merge_sources_anew(&self, settings: &Settings) -> Result<(), StartError> {
-        let snapshot = self.ledger.snapshot();
         let precedence = settings.directory.precedence().map_err(StartError)?;
-        let effect = Telling::new(&snapshot.directory, &precedence).merged_anew().effect();
-        let active_before = snapshot.directory.people().values().filter(|p| p.is_active()).count();
-        let leaving = effect.leavers();
-        let plan = ImportPlan { changes: effect.changes, told: effect.told, active_before, leaving, refused: effect.refused };
-        self.import(plan, "directory.precedence", settings.directory.max_leave_share, false).await.map(drop)
+        let made = || {
+            let snapshot = self.ledger.snapshot();
+            let effect = Telling::new(&snapshot.directory, &precedence).merged_anew().effect();
+            let active_before = snapshot.directory.people().values().filter(|p| p.is_active()).count();
+            let leaving = effect.leavers().len();
+            ImportPlan { revision: snapshot.directory.revision(), changes: effect.changes, told: effect.told, active_before, leaving, refused: effect.refused }
+        };
+        self.import_anew(made, "directory.precedence", settings.directory.max_leave_share).await
     }
 
     /// Limits of development sign-in that the database alone can tell (semantics.md, 31): files on this machine are a choice of who
@@ -230,6 +246,11 @@ impl Core {
     /// # Errors
     /// When it would drop too many people, or give an account to another.
     pub async fn import(&self, plan: ImportPlan, source: &str, max_share: f64, confirmed: bool) -> Result<usize, StartError> {
+        self.try_import(plan, source, max_share, confirmed).await?.map_err(|e| StartError(e.to_string()))
+    }
+
+    /// The same, with the ledger's refusal apart.
+    async fn try_import(&self, plan: ImportPlan, source: &str, max_share: f64, confirmed: bool) -> Result<Result<usize, Refusal>, StartError> {
         if !plan.refused.is_empty() {
             return Err(StartError(plan.refused.join("\n")));
         }
@@ -237,14 +258,12 @@ impl Core {
             plan.check_shrink(max_share).map_err(|e| StartError(e.to_string()))?;
         }
         if plan.changes.is_empty() && plan.told.is_empty() {
-            return Ok(0);
+            return Ok(Ok(0));
         }
         let changed = plan.changes.len();
-        let expected_revision = self.ledger.snapshot().directory.revision();
-        let command = Command::ChangeDirectory { changes: plan.changes, told: plan.told, source: source.to_owned(), expected_revision };
+        let command = Command::ChangeDirectory { changes: plan.changes, told: plan.told, source: source.to_owned(), expected_revision: plan.revision };
         let reply = self.ledger.act("directory", command).await?;
-        reply.answer.map_err(|e| StartError(e.to_string()))?;
-        Ok(changed)
+        Ok(reply.answer.map(|_| changed))
     }
 }
 
@@ -319,7 +338,7 @@ pub struct Application {
     pub core: Core,
     /// Where it listens.
     pub address: std::net::SocketAddr,
-    server: actix_web::dev::Server,
+    web: crate::web::Web,
     sole: Option<SoleRight>,
     stop: watch::Sender<bool>,
 }
@@ -351,14 +370,18 @@ impl Application {
         core.ledger.stats().follows_folder.store(sole.is_some(), std::sync::atomic::Ordering::Relaxed);
         let far = matches!(place, Place::Git(_));
         let every = std::time::Duration::from_secs(settings.policy.poll_seconds.max(1));
-        let mut policy = PolicySource::new(place, every, Canary::default());
+        let mut source = PolicySource::new(place, every, Canary::default());
         // A repository may be slow or away: with a policy in force it is looked at after the start. So is a folder that holds what
         // is in force already.
-        let later = if far { core.ledger.snapshot().in_force.is_some() } else { policy.is_in_force(&core.ledger).await.map_err(StartError)? };
+        let later = if far { core.ledger.snapshot().in_force.is_some() } else { source.is_in_force(&core.ledger).await.map_err(StartError)? };
         if !later {
             let shown = &core.ledger.source_state().source;
-            match policy.load(&core.ledger).await.map_err(StartError)? {
+            match source.load(&core.ledger).await.map_err(StartError)? {
                 Load::InForce => {}
+                // People may come over SCIM, and that needs a service that is there.
+                Load::Refused(problems) if core.ledger.snapshot().in_force.is_none() && policy::codes::awaits_people(&problems) => {
+                    tracing::error!("{}", core.ledger.snapshot().without_policy().unwrap_or_default());
+                }
                 Load::Refused(problems) if core.ledger.snapshot().in_force.is_none() => {
                     let errors = errors_of(&problems).unwrap_or_default();
                     return Err(StartError(format!("`policy.source` {shown} has errors, and there is no earlier policy to go on with:\n{errors}")));
@@ -369,10 +392,14 @@ impl Application {
                 Load::Refused(_) | Load::Unreachable(_) => tracing::error!("starting with the last good policy; see /policy"),
             }
         }
-        if first_start && settings.run.seed_requests {
+        if first_start && settings.run.seed_requests && core.ledger.snapshot().in_force.is_some() {
             crate::sample::file_requests(&core.ledger, &settings).await;
         }
         let (stop, stopped) = watch::channel(false);
+        // A SQLite file has one process.
+        if matches!(core.location, Location::Postgres(_)) {
+            tokio::spawn(keep_up::run(core.ledger.clone(), stopped.clone()));
+        }
         tokio::spawn(expire::run(core.ledger.clone(), core.reader.clone(), stopped.clone()));
         tokio::spawn(deliver::run(core.location.clone(), core.ledger.clone(), core.reader.clone(), registry, stopped.clone()));
         tokio::spawn(reconsider::run(core.location.clone(), core.ledger.clone(), core.reader.clone(), settings.policy.confirm_share, stopped.clone()));
@@ -385,10 +412,10 @@ impl Application {
             let feed = CatalogFeed::new(source, &catalog.url, catalog.token.reveal(), every, precedence, settings.directory.leave_bound(), seen_every);
             tokio::spawn(feed.run(core.ledger.clone(), stopped.clone()));
         }
-        tokio::spawn(policy.follow(core.ledger.clone(), stopped.clone()));
+        tokio::spawn(source.follow(core.ledger.clone(), stopped.clone()));
         admin::serve(&settings.run.folder, core.ledger.clone(), stopped)?;
-        let (server, address) = crate::web::serve(&core.ledger, &core.reader, &settings, signer, clock).map_err(StartError)?;
-        Ok(Self { core, address, server, sole, stop })
+        let web = crate::web::serve(&core.ledger, &core.reader, &settings, signer, clock).map_err(StartError)?;
+        Ok(Self { core, address: web.address, web, sole, stop })
     }
 
     /// Serves until the process is asked to stop; then finishes what is in hand.
@@ -396,7 +423,7 @@ impl Application {
     /// # Errors
     /// When the server itself fails.
     pub async fn run(self) -> Result<(), StartError> {
-        let outcome = self.server.await;
+        let outcome = self.web.run().await;
         let _ = self.stop.send(true);
         self.core.close().await;
         drop(self.sole);

@@ -76,11 +76,6 @@ impl SessionKey {
     pub fn for_sealing(&self) -> String {
         self.sign("sealing\0")
     }
-
-    /// Signs a page cursor, so that only those we gave are taken.
-    pub fn sign_cursor(&self, text: &str) -> String {
-        self.sign(&format!("cursor\0{text}")).chars().take(16).collect()
-    }
 }
 
 fn write_private(file: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {

@@ -7,14 +7,14 @@ use std::{
 
 use clap::Subcommand;
 
-use super::{Context, Done, Outcome, connection::{Connection, open_core}};
+use super::{Context, Done, Outcome, connection::{Connection, open_core}, people::stored};
 use crate::{
     directory::{Directory, backstage, plan::{self, Source}},
     domain::{command::Command, directory_change::DirectoryChange, event::Change, record::SourceName, time::Time},
     folder,
     ledger::encode::decode_body,
     startup::{errors_of, read_people},
-    store::{db::Location, read::Reader, writer::Writer},
+    store::{db::Location, read::Reader},
 };
 
 /// People and teams.
@@ -78,21 +78,14 @@ pub(super) fn read_catalogue_and_memberships(path: &Path) -> Result<(backstage::
     }
 }
 
-/// The directory as the database has it.
+/// The directory as the database has it; a database that is not there yet is made.
 pub(super) async fn current(context: &Context) -> Result<Directory, String> {
-    let location = Location::parse(context.settings.database.url.reveal())?;
-    if let Location::Sqlite(path) = &location
-        && !path.exists()
-    {
-        open_core(&context.settings).await?.close().await;
+    let location = || Location::parse(context.settings.database.url.reveal());
+    if let Some(directory) = stored(location()?).await? {
+        return Ok(directory);
     }
-    let read = tokio::task::spawn_blocking(move || {
-        let mut writer = Writer::open_for_reading(&location)?;
-        let revision = writer.directory_revision()?;
-        let found = writer.load_directory()?;
-        Ok::<_, crate::store::read::StoreError>(Directory::new(found.people, found.teams, revision).with_records(found.person_records, found.team_records))
-    });
-    read.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
+    open_core(&context.settings).await?.close().await;
+    Ok(stored(location()?).await?.unwrap_or_default())
 }
 
 pub async fn run(context: &Context, command: DirectoryCommand) -> Outcome {
@@ -115,7 +108,7 @@ pub async fn run(context: &Context, command: DirectoryCommand) -> Outcome {
         DirectoryCommand::ConfirmLeavers { source, reason } => {
             let source = SourceName::parse(&source).ok_or_else(|| format!("`{source}` is no source; expected `scim:NAME` or `catalog:NAME`"))?;
             let mut connection = Connection::open(&context.settings).await?;
-            let answer = connection.send(Command::ConfirmLeavers { source, reason }).await;
+            let answer = connection.send(Command::ConfirmLeavers { source, held: None, reason }).await;
             connection.close().await;
             answer?.map_err(|refusal| refusal.to_string())?;
             Ok(Done::Yes)

@@ -10,6 +10,7 @@ mod connection;
 mod directory;
 mod doctor;
 mod identity;
+mod people;
 mod policy;
 mod policy_diff;
 mod policy_explain;

@@ -4,14 +4,13 @@ use std::{collections::BTreeSet, path::{Path, PathBuf}, sync::Arc};
 
 use clap::Subcommand;
 
-use super::{Context, Done, Format, Outcome};
+use super::{Context, Done, Format, Outcome, people::{People, PeopleArguments}};
 use crate::{
     directory::Directory,
     domain::problem::{Problem, Severity},
     folder,
     ledger::snapshot::known,
     policy::{self, Checked, PolicyFiles, PolicySet, fixture, formats, render, scaffold},
-    startup,
 };
 
 /// Policy files.
@@ -21,11 +20,15 @@ pub enum PolicyCommand {
     Check {
         /// Folder; `policy.source` when left out.
         folder: Option<PathBuf>,
+        #[command(flatten)]
+        people: PeopleArguments,
     },
     /// Run the examples of the group files and the cases of tests/*.toml. Exit 1 when one fails.
     Test {
         /// Folder; `policy.source` when left out.
         folder: Option<PathBuf>,
+        #[command(flatten)]
+        people: PeopleArguments,
     },
     /// Tell how a request would be decided, rule by rule. Exit 1 when it would be denied.
     Explain(super::policy_explain::Explain),
@@ -72,11 +75,6 @@ pub enum PolicyCommand {
     },
 }
 
-/// The people that files may name: those of `directory.source`, or of the catalogue that was imported.
-pub(super) fn people(context: &Context) -> Result<Directory, String> {
-    startup::people_of_files(&context.settings)
-}
-
 fn place(context: &Context, given: Option<PathBuf>) -> PathBuf {
     given.unwrap_or_else(|| PathBuf::from(&context.settings.policy.source))
 }
@@ -116,7 +114,7 @@ pub(super) fn usable(context: &Context, folder: Option<PathBuf>, directory: &Dir
 }
 
 /// Every problem, and what the set comes to.
-fn told(checked: &Checked, files: usize) -> String {
+fn told(checked: &Checked, files: usize, people: &People) -> String {
     // Notes wait until there is no error, so that they do not bury it.
     let least = if checked.set.is_some() { Severity::Note } else { Severity::Warning };
     let shown = checked.problems.iter().filter(|p| p.severity >= least);
@@ -126,7 +124,7 @@ fn told(checked: &Checked, files: usize) -> String {
         None if checked.problems.iter().any(|p| p.severity == Severity::Note) => "the set cannot be used; notes are shown once it can".to_owned(),
         None => "the set cannot be used".to_owned(),
     };
-    text.push(format!("{}; {end}", render::summary(&checked.problems)));
+    text.push(format!("{}; {end}\n{}", render::summary(&checked.problems), people.told()));
     text.join("\n\n")
 }
 
@@ -145,25 +143,25 @@ fn docs() -> String {
 
 pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
     match command {
-        PolicyCommand::Check { folder } => {
-            let directory = people(context)?;
+        PolicyCommand::Check { folder, people } => {
+            let people = People::of(context, people).await?;
             let shown = folder.as_deref().map_or_else(|| context.settings.policy.source.clone(), |f| f.display().to_string());
             let path = PathBuf::from(&shown);
             if !path.exists() {
                 return Err(format!("there is no folder `{shown}`"));
             }
-            let (checked, files) = checked(context, folder, &directory);
-            let value = serde_json::json!({ "problems": formats::json(&checked.problems), "revision": checked.set.as_ref().map(|s| s.revision()) });
+            let (checked, files) = checked(context, folder, &people.directory);
+            let value = serde_json::json!({ "people": people.json(), "problems": formats::json(&checked.problems), "revision": checked.set.as_ref().map(|s| s.revision()) });
             match context.format {
                 Format::Github => super::say(&formats::github(&shown, &checked.problems)),
                 Format::Sarif => super::say(&formats::sarif(&shown, &docs(), &checked.problems)),
-                _ => context.print(&value, || told(&checked, files)),
+                _ => context.print(&value, || told(&checked, files, &people)),
             }
             let broken = checked.problems.iter().any(|p| p.severity == Severity::Error);
             Ok(if broken { Done::No } else { Done::Yes })
         }
         PolicyCommand::Confirm { held, reason } => super::access::confirm_endings(context, held, &reason).await,
-        PolicyCommand::Test { folder } => super::policy_test::run(context, folder),
+        PolicyCommand::Test { folder, people } => super::policy_test::run(context, folder, &People::of(context, people).await?),
         PolicyCommand::Rollback { revision } => super::policy_rollback::run(context, revision.as_deref()).await,
         PolicyCommand::Schema { kind } => {
             let schema = policy::schema::schema(&kind).ok_or_else(|| format!("there is no schema of `{kind}`"))?;
@@ -171,10 +169,10 @@ pub async fn run(context: &Context, command: PolicyCommand) -> Outcome {
             Ok(Done::Yes)
         }
         PolicyCommand::Canary => canary(),
-        PolicyCommand::Explain(asked) => super::policy_explain::run(context, &asked),
+        PolicyCommand::Explain(asked) => super::policy_explain::run(context, &asked, &People::of(context, asked.people).await?),
         PolicyCommand::Diff(arguments) => super::policy_diff::run(context, arguments).await,
         PolicyCommand::Prove(asked) => {
-            let set = usable(context, asked.folder.clone(), &people(context)?)?;
+            let set = usable(context, asked.folder.clone(), &People::of(context, asked.people).await?.directory)?;
             super::policy_prove::run(context, &asked, &read(context, asked.folder.clone())?, &set).await
         }
         PolicyCommand::Scaffold { backstage, owners, fallback_owner, out } => write_scaffold(context, &backstage, &owners, &fallback_owner, &out),

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::{Path, PathBuf}, sync::Arc};
 
 use clap::Args;
 
-use super::{Context, Done, Format, Outcome};
+use super::{Context, Done, Format, Outcome, people::{People, PeopleArguments}};
 use crate::{
     clock,
     directory::Directory,
@@ -43,8 +43,9 @@ pub struct DiffArguments {
     /// empty-stages, guardrails-changed, roles-changed.
     #[arg(long, value_delimiter = ',', value_name = "CHANGES")]
     fail_on: Vec<FailOn>,
+    #[command(flatten)]
+    people: PeopleArguments,
 }
-
 
 /// What the database knows, when there is one.
 #[derive(Default)]
@@ -58,16 +59,18 @@ struct Facts {
 
 pub async fn run(context: &Context, arguments: DiffArguments) -> Outcome {
     let needed = arguments.before == IN_FORCE || arguments.after.as_deref() == Some(IN_FORCE);
-    let (facts, mut notes) = match facts(context).await {
+    if arguments.people.no_database && needed {
+        return Err(format!("`{IN_FORCE}` is what the database holds: name a folder or a git revision instead, or leave --no-database out"));
+    }
+    let found = if arguments.people.no_database { Ok(None) } else { facts(context).await };
+    let (mut facts, mut notes) = match found {
         Ok(Some(facts)) => (facts, Vec::new()),
+        Ok(None) if arguments.people.no_database => (Facts::default(), vec!["The database was left out: people come from `directory.source`; grants and requests were not looked at.".to_owned()]),
         Ok(None) => (Facts::default(), vec!["There is no database here: people come from `directory.source`; grants and requests were not looked at.".to_owned()]),
         Err(error) if needed => return Err(error.to_string()),
         Err(error) => (Facts::default(), vec![format!("People come from `directory.source`; grants and requests were not looked at: {error}")]),
     };
-    let directory = match &facts.directory {
-        Some(directory) => directory,
-        None => &super::policy::people(context)?,
-    };
+    let directory = &People::with_files(context, facts.directory.take(), None)?.directory;
     let known = snapshot::known(directory, &context.settings.connectors());
     let after = arguments.after.clone().unwrap_or_else(|| context.settings.policy.source.clone());
     let before = side(context, &arguments, &arguments.before, &facts, &known)?;
@@ -147,7 +150,7 @@ fn whole_sets(location: &Location) -> Result<WholeSets, StoreError> {
     let in_force = Dumper::open(location)?.head()?.in_force;
     let mut writer = Writer::open_for_reading(location)?;
     let found = writer.load_directory()?;
-    let directory = Directory::new(found.people, found.teams, in_force.directory_revision);
+    let directory = Directory::new(found.people, found.teams, in_force.directory_revision).with_records(found.person_records, found.team_records);
     let Some(revision) = in_force.policy_revision else { return Ok((directory, None)) };
     let revision = PolicyRevision::from_stored(&revision);
     let files = writer.load_policy_files(&revision)?;

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use clap::Args;
 
-use super::{Context, Done, Outcome, policy::{people, usable}};
+use super::{Context, Done, Outcome, people::{People, PeopleArguments}, policy::usable};
 use crate::{
     clock,
     domain::{
@@ -33,15 +33,17 @@ pub struct Explain {
     /// Ask without saying why.
     #[arg(long)]
     without_justification: bool,
+    #[command(flatten)]
+    pub(super) people: PeopleArguments,
 }
 
-pub(super) fn run(context: &Context, asked: &Explain) -> Outcome {
-    let directory = people(context)?;
-    let set = usable(context, None, &directory)?;
+pub(super) fn run(context: &Context, asked: &Explain, people: &People) -> Outcome {
+    let directory = &people.directory;
+    let set = usable(context, None, directory)?;
     let person = &asked.person;
     let subject = directory.subject(person.as_str()).ok_or_else(|| {
         let near = crate::domain::nearest::nearest(person.as_str(), directory.people().keys().map(PersonId::as_str));
-        format!("there is no person `{person}` in `directory.source`{}", near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())
+        format!("there is no person `{person}`{} ({})", near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default(), people.told())
     })?;
     for id in std::iter::once(&asked.group).chain(&asked.holds) {
         if set.group(id.as_str()).is_none() {

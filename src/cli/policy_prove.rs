@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::{Context, Done, Outcome};
+use super::{Context, Done, Outcome, people::PeopleArguments};
 use crate::{
     domain::id::GroupId,
     policy::{PolicyFiles, PolicySet, prove::{self, Answer, Case, Claim, Proof}, render},
@@ -25,6 +25,8 @@ pub struct Prove {
     /// The solver, cvc5 1.3 or newer; what the variable CVC5 names when left out, else `cvc5`.
     #[arg(long, requires = "symbolic", value_name = "PROGRAM")]
     solver: Option<PathBuf>,
+    #[command(flatten)]
+    pub people: PeopleArguments,
 }
 
 /// A claim with its answer, and why the solver did not give it although it was asked.

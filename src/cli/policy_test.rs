@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use super::{Context, Done, Outcome, policy::{people, read, usable}};
+use super::{Context, Done, Outcome, people::People, policy::{read, usable}};
 use crate::{
     clock,
     policy::{examples::{self, ExampleReport}, fixture, render},
 };
 
-pub(super) fn run(context: &Context, folder: Option<PathBuf>) -> Outcome {
-    let directory = people(context)?;
-    let set = usable(context, folder.clone(), &directory)?;
+pub(super) fn run(context: &Context, folder: Option<PathBuf>, people: &People) -> Outcome {
+    let directory = &people.directory;
+    let set = usable(context, folder.clone(), directory)?;
     let (cases, problems) = fixture::read(&read(context, folder)?, &set);
     if !problems.is_empty() {
         return Err(problems.iter().map(render::text).collect::<Vec<_>>().join("\n\n"));

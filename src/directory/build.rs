@@ -68,7 +68,10 @@ impl Directory {
     /// The same with what sources say.
     #[must_use]
     pub fn with_records(mut self, people: Vec<PersonRecord>, teams: Vec<TeamRecord>) -> Self {
-        people.into_iter().for_each(|r| self.records.put_person(r));
+        for record in people {
+            let merged = self.people.get(record.id());
+            self.records.put_person(record, merged);
+        }
         teams.into_iter().for_each(|r| self.records.put_team(r));
         self
     }
@@ -100,7 +103,10 @@ impl Directory {
         for person in changed.people {
             next.put(Arc::new(person));
         }
-        changed.person_records.into_iter().for_each(|r| next.records.put_person(r));
+        for record in changed.person_records {
+            let merged = next.people.get(record.id());
+            next.records.put_person(record, merged);
+        }
         changed.team_records.into_iter().for_each(|r| next.records.put_team(r));
         touched.sort();
         touched.dedup();

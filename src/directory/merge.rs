@@ -59,7 +59,7 @@ impl Precedence {
     /// The person that the records make together; none without a record.
     pub fn person(&self, records: &[PersonRecord]) -> Option<Person> {
         let authority = self.authority(records)?;
-        let mut merged = authority.person.clone();
+        let mut merged = Person::clone(&authority.person);
         let from = |field: &str, says: fn(&Person) -> bool| self.origin(field, records, says).map(|r| &r.person);
         merged.name = from("name", |p| !p.name.is_empty()).map_or_else(|| merged.id.to_string(), |p| p.name.clone());
         merged.email = from("email", |p| p.email.is_some()).and_then(|p| p.email.clone());

@@ -1,13 +1,13 @@
 //! What an import would change.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Directory, merge::Precedence, tell::Telling};
 use crate::domain::{
     directory_change::{DirectoryChange, Told},
     id::{PersonId, TeamId},
     person::{Person, PersonStatus, Team},
-    record::{PersonRecord, SourceName, TeamRecord},
+    record::{Dates, PersonRecord, SourceName, TeamRecord},
 };
 
 /// People and teams as a source gives them.
@@ -22,6 +22,8 @@ pub struct Source {
 /// The changes that make the directory equal to a complete source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImportPlan {
+    /// Revision of the directory that it was made on, for compare and set.
+    pub revision: i64,
     /// In the order in which they are recorded: teams first.
     pub changes: Vec<DirectoryChange>,
     /// What the source says of those of whom others speak as well.
@@ -93,7 +95,7 @@ pub fn plan_of(current: &Directory, source: &Source, name: &SourceName, preceden
         some => some.iter().any(|r| r.source == *name && !r.gone),
     };
     let active = || current.people().values().filter(|p| p.is_active() && speaks_of(&p.id));
-    let mut plan = ImportPlan { active_before: active().count(), ..ImportPlan::default() };
+    let mut plan = ImportPlan { revision: current.revision(), active_before: active().count(), ..ImportPlan::default() };
     let mut telling = Telling::new(current, precedence);
     for (id, team) in &source.teams {
         if files && records.of_team(id.as_str()).is_empty() {
@@ -101,8 +103,8 @@ pub fn plan_of(current: &Directory, source: &Source, name: &SourceName, preceden
                 plan.changes.push(DirectoryChange::TeamPut { team: team.clone() });
             }
         } else if records.team(name, id.as_str()).is_none_or(|r| r.team != *team) {
-            let created_at = records.team(name, id.as_str()).and_then(|r| r.created_at);
-            telling.team(TeamRecord { source: name.clone(), team: team.clone(), external_id: None, created_at, told_at: None, undated: false });
+            let dates = Dates::now(records.team(name, id.as_str()).map(|r| &r.dates));
+            telling.team(TeamRecord { source: name.clone(), team: team.clone(), external_id: None, dates });
         }
     }
     for (id, person) in &source.people {
@@ -121,10 +123,9 @@ pub fn plan_of(current: &Directory, source: &Source, name: &SourceName, preceden
                     }
                 }
             }
-        } else if records.person(name, id.as_str()).is_none_or(|r| r.gone || r.person != *person) {
-            let created_at = records.person(name, id.as_str()).and_then(|r| r.created_at);
-            let record = PersonRecord { source: name.clone(), person: person.clone(), gone: false, given: None, created_at, told_at: None, undated: false };
-            telling.person(record);
+        } else if records.person(name, id.as_str()).is_none_or(|r| r.gone || *r.person != *person) {
+            let dates = Dates::now(records.person(name, id.as_str()).map(|r| &r.dates));
+            telling.person(PersonRecord { source: name.clone(), person: Arc::new(person.clone()), gone: false, given: None, dates });
         }
     }
     for person in active().filter(|p| !source.people.contains_key(&p.id)) {
@@ -133,7 +134,7 @@ pub fn plan_of(current: &Directory, source: &Source, name: &SourceName, preceden
                 plan.leaving += 1;
                 plan.changes.push(DirectoryChange::PersonLeft { id: person.id.clone() });
             }
-            Some(record) => telling.person(PersonRecord { gone: true, told_at: None, undated: false, ..record.clone() }),
+            Some(record) => telling.person(record.deleted()),
         }
     }
     for id in current.teams().keys().filter(|id| !source.teams.contains_key(*id)) {
@@ -144,7 +145,7 @@ pub fn plan_of(current: &Directory, source: &Source, name: &SourceName, preceden
         }
     }
     let effect = telling.effect();
-    plan.leaving += effect.leavers();
+    plan.leaving += effect.leavers().len();
     plan.changes.extend(effect.changes);
     plan.told = effect.told;
     plan.refused.extend(effect.refused);

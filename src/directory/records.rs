@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::sorted::Sorted;
 use crate::domain::{
     id::{PersonId, TeamId},
+    person::Person,
     record::{PersonRecord, SourceName, TeamRecord},
 };
 
@@ -40,8 +41,8 @@ impl Handle {
 /// Records of every source but files that are alone. Cheap to copy.
 #[derive(Debug, Clone, Default)]
 pub struct Records {
-    people: Sorted<PersonId, Arc<Vec<PersonRecord>>>,
-    teams: Sorted<TeamId, Arc<Vec<TeamRecord>>>,
+    people: Sorted<PersonId, Arc<[PersonRecord]>>,
+    teams: Sorted<TeamId, Arc<[TeamRecord]>>,
     handles: Sorted<String, PersonId>,
     /// Whose manager is given by a name that nobody has yet: by source, name and person.
     awaiting: Sorted<String, PersonId>,
@@ -49,17 +50,24 @@ pub struct Records {
 
 /// Under what a record waits for its manager to come.
 fn awaits(record: &PersonRecord) -> Option<String> {
-    let name = record.given.as_ref()?.get(ENTERPRISE)?.get("manager")?.get("value")?.as_str()?;
-    (!record.gone && record.person.manager.is_none()).then(|| format!("{}\0{}\0{}", record.source, name.to_lowercase(), record.id()))
+    let given = record.given.as_ref().filter(|_| !record.gone && record.person.manager.is_none())?;
+    let enterprise = given.member(ENTERPRISE)?;
+    let name = enterprise.get("manager")?.get("value")?.as_str()?;
+    Some(format!("{}\0{}\0{}", record.source, name.to_lowercase(), record.id()))
 }
 
 impl Records {
-    pub(super) fn put_person(&mut self, record: PersonRecord) {
+    /// Keeps what a source says; `merged` is the person that all of them make, whose facts are most often the same.
+    pub(super) fn put_person(&mut self, mut record: PersonRecord, merged: Option<&Arc<Person>>) {
+        if let Some(merged) = merged.filter(|m| **m == record.person) {
+            record.person = Arc::clone(merged);
+        }
         let id = record.id().clone();
         let mut list = self.people.get(&id).map(|l| l.to_vec()).unwrap_or_default();
         let old = list.iter().position(|r| r.source == record.source).map(|at| list.swap_remove(at));
         for handle in [Handle::UserName, Handle::ExternalId] {
-            let key = |r: &PersonRecord| r.given_text(handle.attribute()).filter(|_| !r.gone).map(|text| handle.key(&r.source, text));
+            let text = |r: &PersonRecord| r.given.as_ref().filter(|_| !r.gone).and_then(|given| given.text(handle.attribute()));
+            let key = |r: &PersonRecord| text(r).map(|text| handle.key(&r.source, &text));
             let (before, after) = (old.as_ref().and_then(key), key(&record));
             if before != after {
                 if let Some(before) = before.filter(|b| self.handles.get(b) == Some(&id)) {
@@ -81,7 +89,7 @@ impl Records {
         }
         list.push(record);
         list.sort_by(|a, b| a.source.cmp(&b.source));
-        self.people.insert(id, Arc::new(list));
+        self.people.insert(id, list.into());
     }
 
     pub(super) fn put_team(&mut self, record: TeamRecord) {
@@ -90,7 +98,7 @@ impl Records {
         list.retain(|r| r.source != record.source);
         list.push(record);
         list.sort_by(|a, b| a.source.cmp(&b.source));
-        self.teams.insert(id, Arc::new(list));
+        self.teams.insert(id, list.into());
     }
 
     /// How many records of teams there are.
@@ -100,12 +108,12 @@ impl Records {
 
     /// What sources say of a person, by source; empty when only files speak.
     pub fn of_person(&self, id: &str) -> &[PersonRecord] {
-        self.people.get(id).map_or(&[], |l| l.as_slice())
+        self.people.get(id).map_or(&[], |l| l)
     }
 
     /// What sources say of a team, by source; empty when only files speak.
     pub fn of_team(&self, id: &str) -> &[TeamRecord] {
-        self.teams.get(id).map_or(&[], |l| l.as_slice())
+        self.teams.get(id).map_or(&[], |l| l)
     }
 
     /// What one source says of a person, those it has deleted included.
@@ -130,12 +138,12 @@ impl Records {
 
     /// Everyone of whom anybody but files alone speaks.
     pub fn people(&self) -> impl Iterator<Item = (&PersonId, &[PersonRecord])> {
-        self.people.iter().map(|(id, l)| (id, l.as_slice()))
+        self.people.iter().map(|(id, l)| (id, &**l))
     }
 
     /// Every team of which anybody but files alone speaks.
     pub fn teams(&self) -> impl Iterator<Item = (&TeamId, &[TeamRecord])> {
-        self.teams.iter().map(|(id, l)| (id, l.as_slice()))
+        self.teams.iter().map(|(id, l)| (id, &**l))
     }
 
     /// Those of a source whose manager is given by one of these names, and nobody had it yet.

@@ -79,10 +79,13 @@ impl<K: Ord + Clone, V: Clone> Sorted<K, V> {
                 }
             }
             Err(place) => {
+                // Exactly: a vector left to itself keeps room for as many again, in every chunk.
+                chunk.reserve_exact(1);
                 chunk.insert(place, (key, value));
                 self.len += 1;
                 if chunk.len() > CHUNK {
                     let upper = chunk.split_off(CHUNK / 2);
+                    chunk.shrink_to_fit();
                     chunks.insert(at + 1, Arc::new(upper));
                 }
             }

@@ -1,13 +1,13 @@
 //! What a source says now, as changes of the directory: pure, from the directory as it is.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Directory, merge::Precedence, plan::differing};
 use crate::domain::{
     directory_change::{DirectoryChange, Told},
     id::{PersonId, TeamId},
-    person::{Person, PersonStatus},
-    record::{PersonRecord, SourceName, TeamRecord},
+    person::PersonStatus,
+    record::{Dates, PersonRecord, SourceName, TeamRecord},
 };
 
 /// Gathers what one source says, and works out what that changes.
@@ -38,8 +38,12 @@ impl Effect {
     }
 
     /// Who leaves by it.
-    pub fn leavers(&self) -> usize {
-        self.changes.iter().filter(|c| matches!(c, DirectoryChange::PersonLeft { .. })).count()
+    pub fn leavers(&self) -> Vec<PersonId> {
+        let leaver = |change: &DirectoryChange| match change {
+            DirectoryChange::PersonLeft { id } => Some(id.clone()),
+            _ => None,
+        };
+        self.changes.iter().filter_map(leaver).collect()
     }
 }
 
@@ -59,7 +63,7 @@ impl<'a> Telling<'a> {
             return kept.to_vec();
         }
         let Some(person) = self.directory.person(id.as_str()) else { return Vec::new() };
-        let files = PersonRecord { source: SourceName::files(), person: Person::clone(person), gone: false, given: None, created_at: None, told_at: None, undated: true };
+        let files = PersonRecord { source: SourceName::files(), person: Arc::clone(person), gone: false, given: None, dates: Dates::unknown() };
         self.told.people.push(files.clone());
         vec![files]
     }
@@ -98,7 +102,7 @@ impl<'a> Telling<'a> {
             return kept.to_vec();
         }
         let Some(team) = self.directory.team(id.as_str()) else { return Vec::new() };
-        let files = TeamRecord { source: SourceName::files(), team: team.clone(), external_id: None, created_at: None, told_at: None, undated: true };
+        let files = TeamRecord { source: SourceName::files(), team: team.clone(), external_id: None, dates: Dates::unknown() };
         self.told.teams.push(files.clone());
         vec![files]
     }

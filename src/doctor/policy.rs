@@ -52,13 +52,25 @@ fn from_within(ground: &Ground, ledger: &crate::ledger::Ledger) -> Vec<Finding> 
         let since = source.reached.map_or_else(|| "not since this process started".to_owned(), |at| format!("last {} ago", told(ground_now(ground) - at.micros())));
         found.push(Finding::fault(NAME, format!("the source cannot be reached ({since}): {why}"), cure_of_unreachable(&ground.settings)));
     }
-    found.extend(of_problems(&snapshot.problems, "the policy in force stays as it is until the files are mended; bandpass policy check shows all"));
+    let stays = "the policy in force stays as it is until the files are mended; bandpass policy check shows all";
+    match snapshot.without_policy() {
+        Some(why) => found.push(Finding::fault(NAME, why, cure_without_policy(&snapshot.problems))),
+        None => found.extend(of_problems(&snapshot.problems, stays)),
+    }
     if !found.iter().any(|f| f.state == super::State::Fault) {
         let commit = source.in_force.as_ref().map(|c| format!(", commit {}", c.short())).unwrap_or_default();
         let age = told(ground_now(ground) - snapshot.policy_since.micros());
         found.push(Finding::ok(NAME, format!("revision {}{commit} of {}, in force for {age}", snapshot.policy.set().revision().short(), snapshot.policy_source)));
     }
     found
+}
+
+/// What to do while no policy is in force.
+fn cure_without_policy(problems: &[Problem]) -> &'static str {
+    match policy::codes::awaits_people(problems) {
+        true => "have a source bring them (config/scim.md, `[[directory.catalog]]`, `bandpass directory import`): the policy then comes into force by itself; correct what is misspelt",
+        false => "mend the files: bandpass policy check shows each error with its cure",
+    }
 }
 
 fn ground_now(ground: &Ground) -> i64 {
@@ -98,7 +110,8 @@ fn from_outside(ground: &Ground) -> Vec<Finding> {
         Err((message, cure)) => return vec![Finding::fault(NAME, format!("`policy.source` is `{}`: {message}", shown(settings)), cure.unwrap_or_else(|| cure_of_unreachable(settings)))],
     };
     let checked = policy::check(&read, &known(&ground.directory, &settings.connectors()), &settings.policy.timezone);
-    let mut found = of_problems(&checked.problems, "bandpass policy check shows each with its cure");
+    let first = ground.policy.is_none() && policy::codes::awaits_people(&checked.problems);
+    let mut found = of_problems(&checked.problems, if first { cure_without_policy(&checked.problems) } else { "bandpass policy check shows each with its cure" });
     if let Some(set) = &checked.set {
         let counted = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
         let (groups, rails) = (counted(set.groups().len(), "group"), counted(set.guardrails().len(), "guardrail"));

@@ -157,6 +157,9 @@ pub enum Command {
     ConfirmLeavers {
         /// Which.
         source: SourceName,
+        /// The event that held it back, where one was looked at; without one, whatever is or will be held.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held: Option<i64>,
         /// Why that is right.
         reason: String,
     },

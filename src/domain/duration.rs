@@ -23,6 +23,9 @@ impl Duration {
     /// The longest: ten years of 365 days.
     pub const MAX: Self = Self(3650 * 86_400);
 
+    /// An hour.
+    pub const HOUR: Self = Self(3600);
+
     /// From whole minutes, or `None` outside the range.
     pub fn minutes(count: u32) -> Option<Self> {
         Self::seconds(count.checked_mul(60)?)

@@ -17,6 +17,7 @@ pub mod event;
 pub mod event_index;
 mod event_kind;
 pub mod explanation;
+pub mod given;
 pub mod grant;
 pub mod group;
 pub mod id;

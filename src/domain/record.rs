@@ -3,9 +3,9 @@
 use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::{
+    given::Given,
     id::{PersonId, ServiceName, TeamId},
     person::{Person, Team},
     time::Time,
@@ -61,20 +61,10 @@ impl fmt::Display for SourceName {
     }
 }
 
-/// What one source says of a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PersonRecord {
-    /// Who says it.
-    pub source: SourceName,
-    /// The facts, with `status` as this source has it.
-    pub person: Person,
-    /// The source has deleted them. The record stays, so that nothing of it is given to another.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub gone: bool,
-    /// The resource as a SCIM client gave it, as far as it is stored.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub given: Option<Arc<Map<String, Value>>>,
-    /// When the source first spoke of them; none means with the event that holds this.
+/// When a source spoke of somebody or something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dates {
+    /// When it first spoke of them; none means with the event that holds this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Time>,
     /// When it said this; none means with the event that holds this.
@@ -83,6 +73,44 @@ pub struct PersonRecord {
     /// Said before records were kept, so that nobody knows when.
     #[serde(default, skip_serializing_if = "is_false")]
     pub undated: bool,
+}
+
+impl Dates {
+    /// Said now, that is with the event that will hold it, by a source that spoke of them `before` or did not.
+    pub fn now(before: Option<&Self>) -> Self {
+        Self { created_at: before.and_then(|b| b.created_at), told_at: None, undated: false }
+    }
+
+    /// Said before records were kept.
+    pub fn unknown() -> Self {
+        Self { created_at: None, told_at: None, undated: true }
+    }
+
+    /// What was said with an event was said at its instant.
+    pub fn settle(&mut self, at: Time) {
+        if !self.undated {
+            self.created_at.get_or_insert(at);
+            self.told_at.get_or_insert(at);
+        }
+    }
+}
+
+/// What one source says of a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonRecord {
+    /// Who says it.
+    pub source: SourceName,
+    /// The facts, with `status` as this source has it; the same in memory as the person, where no other source differs.
+    pub person: Arc<Person>,
+    /// The source has deleted them. The record stays, so that nothing of it is given to another.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub gone: bool,
+    /// The resource as a SCIM client gave it, as far as it is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<Given>,
+    /// When.
+    #[serde(flatten)]
+    pub dates: Dates,
 }
 
 impl PersonRecord {
@@ -96,9 +124,16 @@ impl PersonRecord {
         self.person.is_active() && !self.gone
     }
 
-    /// A text that the source gave under a name, like `userName`.
-    pub fn given_text(&self, name: &str) -> Option<&str> {
-        self.given.as_ref()?.get(name)?.as_str()
+    /// The same source says other facts now.
+    #[must_use]
+    pub fn saying(&self, person: Person) -> Self {
+        Self { person: Arc::new(person), dates: Dates::now(Some(&self.dates)), ..self.clone() }
+    }
+
+    /// The source has deleted them now.
+    #[must_use]
+    pub fn deleted(&self) -> Self {
+        Self { gone: true, dates: Dates::now(Some(&self.dates)), ..self.clone() }
     }
 }
 
@@ -112,21 +147,21 @@ pub struct TeamRecord {
     /// The id that the source uses for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
-    /// When the source first spoke of it; none means with the event that holds this.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created_at: Option<Time>,
-    /// When it said this; none means with the event that holds this.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub told_at: Option<Time>,
-    /// Said before records were kept, so that nobody knows when.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub undated: bool,
+    /// When.
+    #[serde(flatten)]
+    pub dates: Dates,
 }
 
 impl TeamRecord {
     /// What it is about.
     pub fn id(&self) -> &TeamId {
         &self.team.id
+    }
+
+    /// The same source says other facts now.
+    #[must_use]
+    pub fn saying(&self, team: Team) -> Self {
+        Self { team, dates: Dates::now(Some(&self.dates)), ..self.clone() }
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::{
     directory::{Directory, backstage::{self, Catalogue}, merge::Precedence, plan::{self, Source}, tell::Effect},
-    domain::{actor::Actor, duration, id::{PersonId, TeamId}, problem::Severity, record::SourceName},
+    domain::{actor::Actor, duration, id::{PersonId, TeamId}, person::Person, problem::Severity, record::SourceName},
     ledger::{FeedError, LeaveBound, Ledger},
     outgoing::Outgoing,
 };
@@ -142,7 +142,7 @@ fn keep_those_missing_once(directory: &Directory, name: &SourceName, source: &mu
     for record in directory.records().people_of(name).filter(|r| !source.people.contains_key(r.id())).collect::<Vec<_>>() {
         missing.people.insert(record.id().clone());
         if !before.people.contains(record.id()) {
-            source.people.insert(record.id().clone(), record.person.clone());
+            source.people.insert(record.id().clone(), Person::clone(&record.person));
         }
     }
     for record in directory.records().teams_of(name).filter(|r| !source.teams.contains_key(r.id())).collect::<Vec<_>>() {

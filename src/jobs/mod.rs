@@ -4,6 +4,7 @@ mod birthright;
 pub mod catalog;
 pub mod deliver;
 pub mod expire;
+pub mod keep_up;
 pub mod policy_source;
 pub mod reconsider;
 pub mod sessions;

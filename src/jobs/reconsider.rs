@@ -19,7 +19,8 @@ use crate::{
         command::{Answer, Command},
         group::Who,
         id::{GrantId, GroupId, PersonId, PolicyRevision, RequestId},
-        standing::{HeldChange, HeldEndings, HeldState, LiveGrant},
+        standing::{Fate, HeldChange, HeldEndings, HeldState, LiveGrant},
+        time::Time,
     },
     ledger::{Ledger, Snapshot, decide::reconsider::{Reconsidered, Wanted, wanted}},
     policy::{birthright::gives_birthrights, standing::HoldingsRead},
@@ -43,6 +44,8 @@ const PAGE: u16 = 4000;
 const THREADS: usize = 2;
 /// Commands sent at a time.
 const AT_ONCE: usize = 200;
+/// Endings by a directory count together for so long.
+const LATELY: crate::domain::duration::Duration = crate::domain::duration::Duration::HOUR;
 /// So few endings never wait for a person.
 const FEW: u64 = 5;
 
@@ -54,12 +57,33 @@ pub struct Reviewer {
     share: f64,
     /// What everything was last decided on.
     seen: Option<(Option<PolicyRevision>, i64)>,
+    /// Whether everything is to be decided again whatever was seen.
+    again: bool,
     /// Everything before this event has been looked at.
     cursor: i64,
     whole_at: Instant,
     /// How long deciding everything took the last time.
     whole_took: Duration,
     reads: HoldingsRead,
+    /// The endings that this reviewer knows to wait, and what is left of those that were confirmed since.
+    waiting: Option<i64>,
+    confirmed: Allowance,
+}
+
+/// What a person let happen: so many endings of each group under a policy, whatever the directory became meanwhile. A directory
+/// that is fed changes every second, and a confirmation of exactly one state of it would never be worth anything.
+#[derive(Debug, Default)]
+struct Allowance {
+    policy: Option<PolicyRevision>,
+    left: BTreeMap<GroupId, u64>,
+}
+
+impl Allowance {
+    /// Takes one of a group out, if one is left.
+    fn take(&mut self, group: &GroupId, policy: &Option<PolicyRevision>) -> bool {
+        let left = self.left.get_mut(group).filter(|left| **left > 0 && self.policy == *policy);
+        left.map(|left| *left -= 1).is_some()
+    }
 }
 
 /// What a pass did.
@@ -88,6 +112,8 @@ struct Due {
 #[derive(Default)]
 struct Outcome {
     live: u64,
+    /// Those that began to end within [`LATELY`], by group.
+    lately: BTreeMap<GroupId, u64>,
     due: Vec<Due>,
     /// Those that depend on votes.
     open: Vec<Vec<LiveGrant>>,
@@ -136,12 +162,12 @@ async fn keep_right(location: &Location, right: Option<SoleRight>) -> Option<Sol
 impl Reviewer {
     /// Nothing looked at yet. `share` is `policy.confirm_share`.
     pub fn new(ledger: Ledger, reader: Reader, share: f64) -> Self {
-        Self { ledger, reader, share, seen: None, cursor: 0, whole_at: Instant::now(), whole_took: Duration::ZERO, reads: HoldingsRead::default() }
+        Self { ledger, reader, share, seen: None, again: true, cursor: 0, whole_at: Instant::now(), whole_took: Duration::ZERO, reads: HoldingsRead::default(), waiting: None, confirmed: Allowance::default() }
     }
 
     /// Has everything decided again at the next look.
     pub fn forget(&mut self) {
-        self.seen = None;
+        self.again = true;
     }
 
     /// Looks at what changed since the last call, and decides again what it may touch.
@@ -151,7 +177,7 @@ impl Reviewer {
     pub async fn once(&mut self) -> Result<Passed, StoreError> {
         let snapshot = self.ledger.snapshot();
         let now = (snapshot.in_force.clone(), snapshot.directory.revision());
-        if (self.seen.as_ref() != Some(&now) && !self.rests(&now)) || self.whole_at.elapsed() > SLOWLY {
+        if self.again || (self.seen.as_ref() != Some(&now) && !self.rests(&now)) || self.whole_at.elapsed() > SLOWLY {
             return self.everything(snapshot, now).await;
         }
         let mut people: BTreeSet<PersonId> = BTreeSet::new();
@@ -193,7 +219,7 @@ impl Reviewer {
         let holdings = self.approver_holdings(snapshot).await?;
         for some in people.chunks(500) {
             let held = self.reader.live_grants_of_people(some.to_vec()).await?;
-            let mut outcome = decide(snapshot, held, &holdings, &HashMap::new());
+            let mut outcome = decide(snapshot, held, &holdings, &HashMap::new(), Time::OPEN);
             self.settle_votes(snapshot, &holdings, &mut outcome).await?;
             passed.decided += outcome.live;
             passed.changed += self.send(outcome.due).await?;
@@ -213,19 +239,20 @@ impl Reviewer {
         let directory_alone = self.seen.as_ref().is_some_and(|(policy, directory)| *policy == now.0 && *directory != now.1);
         let began = Instant::now();
         // What happens from here on is looked at by the next pass.
-        let cursor = self.reader.head().await?.seq;
+        let head = self.reader.head().await?;
         let holdings = self.approver_holdings(&snapshot).await?;
-        let mut outcome = self.decide_all(&snapshot, &holdings).await?;
+        let mut outcome = self.decide_all(&snapshot, &holdings, head.at.minus(LATELY)).await?;
         self.settle_votes(&snapshot, &holdings, &mut outcome).await?;
         let decided_in = began.elapsed();
         let (at_once, rest): (Vec<Due>, Vec<Due>) = outcome.due.into_iter().partition(|d| d.at_once);
         let mut passed = Passed { decided: outcome.live, changed: self.send(at_once).await?, ..Passed::default() };
-        let (rest, waiting) = self.hold_back(&snapshot, rest, outcome.live, directory_alone).await?;
+        let lately = if directory_alone { outcome.lately } else { BTreeMap::new() };
+        let (rest, waiting) = self.hold_back(&snapshot, rest, (outcome.live, lately), directory_alone).await?;
         passed.waiting = waiting;
         passed.changed += self.send(rest).await?;
         self.reads = snapshot.policy.set().holdings_read();
         passed.begun = birthright::begin(&self.ledger, &self.reader, &snapshot, &self.reads, None).await?;
-        (self.cursor, self.seen, self.whole_at, self.whole_took) = (cursor, Some(now), Instant::now(), began.elapsed());
+        (self.cursor, self.seen, self.again, self.whole_at, self.whole_took) = (head.seq, Some(now), false, Instant::now(), began.elapsed());
         let stats = self.ledger.stats();
         let ms = |took: Duration| u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         stats.reviewed.store(passed.decided, Ordering::Relaxed);
@@ -240,7 +267,7 @@ impl Reviewer {
     }
 
     /// Reads pages and decides them on other threads meanwhile.
-    async fn decide_all(&self, snapshot: &Arc<Snapshot>, holdings: &Holdings) -> Result<Outcome, StoreError> {
+    async fn decide_all(&self, snapshot: &Arc<Snapshot>, holdings: &Holdings, since: Time) -> Result<Outcome, StoreError> {
         let mut all = Outcome::default();
         let mut under_way: VecDeque<JoinHandle<Outcome>> = VecDeque::new();
         let mut after: Option<(PersonId, GroupId)> = None;
@@ -255,11 +282,12 @@ impl Reviewer {
             let whole = carried.iter().position(|l| Some(&l.grant.person) == last.as_ref()).unwrap_or(carried.len());
             let rest = carried.split_off(whole);
             let (ready, snapshot, holdings) = (std::mem::replace(&mut carried, rest), Arc::clone(snapshot), Arc::clone(holdings));
-            under_way.push_back(tokio::task::spawn_blocking(move || decide(&snapshot, ready, &holdings, &HashMap::new())));
+            under_way.push_back(tokio::task::spawn_blocking(move || decide(&snapshot, ready, &holdings, &HashMap::new(), since)));
             while under_way.len() >= if full { THREADS } else { 1 } {
                 let Some(decided) = under_way.pop_front() else { break };
                 let part = decided.await.map_err(|e| StoreError(format!("deciding grants again was interrupted: {e}")))?;
                 all.live += part.live;
+                part.lately.into_iter().for_each(|(group, n)| *all.lately.entry(group).or_default() += n);
                 all.due.extend(part.due);
                 all.open.extend(part.open);
             }
@@ -280,7 +308,7 @@ impl Reviewer {
             votes.extend(self.reader.approvers_of(ids).await?);
             // Each person comes whole again: only what depended on votes is new.
             let known: BTreeSet<GrantId> = outcome.due.iter().map(|d| d.grant).collect();
-            let settled = decide(snapshot, held, holdings, &votes);
+            let settled = decide(snapshot, held, holdings, &votes, Time::OPEN);
             outcome.due.extend(settled.due.into_iter().filter(|d| !known.contains(&d.grant)));
         }
         Ok(())
@@ -302,18 +330,30 @@ impl Reviewer {
 
     /// Takes out what one change would end, when that is more than a person should have to confirm; answers the rest, and how
     /// many wait.
-    async fn hold_back(&self, snapshot: &Snapshot, due: Vec<Due>, live: u64, directory_alone: bool) -> Result<(Vec<Due>, u64), StoreError> {
+    ///
+    /// A directory that shrinks does so a step at a time: what began to end by it lately counts with what would end now.
+    async fn hold_back(&mut self, snapshot: &Snapshot, due: Vec<Due>, (live, mut lately): (u64, BTreeMap<GroupId, u64>), directory_alone: bool) -> Result<(Vec<Due>, u64), StoreError> {
         let newest = self.reader.newest_held_endings().await?;
         let in_force = (snapshot.in_force.clone(), snapshot.directory.revision());
-        let covered = |group: &GroupId| newest.as_ref().is_some_and(|h| h.state == HeldState::Confirmed && h.confirmed_for.as_ref() == Some(&in_force) && h.of.counts.contains_key(group));
+        let confirmed = newest.as_ref().filter(|h| h.state == HeldState::Confirmed);
+        if let Some(confirmed) = confirmed.filter(|h| self.waiting == Some(h.seq)) {
+            self.confirmed = Allowance { policy: confirmed.of.policy_revision.clone(), left: confirmed.of.counts.clone() };
+            self.waiting = None;
+        }
+        // One that was given before this reviewer began is worth what it was given for.
+        let exactly = |group: &GroupId| confirmed.is_some_and(|h| h.confirmed_for.as_ref() == Some(&in_force) && h.of.counts.contains_key(group));
+        lately.retain(|group, _| confirmed.is_none_or(|h| !h.of.counts.contains_key(group)));
+        let mut covered = |group: &GroupId| exactly(group) || self.confirmed.take(group, &in_force.0);
         let (fresh, mut rest): (Vec<Due>, Vec<Due>) = due.into_iter().partition(|d| d.newly_ends && !covered(&d.group));
         let mut counts: BTreeMap<GroupId, u64> = BTreeMap::new();
         for due in &fresh {
             *counts.entry(due.group.clone()).or_default() += 1;
         }
         let total = u64::try_from(fresh.len()).unwrap_or(u64::MAX);
+        let together = if total == 0 { 0 } else { total + lately.values().sum::<u64>() };
         let waiting = newest.filter(|h| h.state == HeldState::Waiting);
-        if total <= FEW || total as f64 <= self.share * live as f64 {
+        if together <= FEW || together as f64 <= self.share * live as f64 {
+            self.waiting = None;
             if let Some(waiting) = waiting {
                 let reason = "a later change ends fewer grants".to_owned();
                 self.act(Command::WithdrawEndings { held: waiting.seq, reason }).await?;
@@ -326,6 +366,7 @@ impl Reviewer {
             let of = HeldChange { policy_revision: in_force.0, directory_revision: in_force.1, author, live, counts };
             self.act(Command::HoldEndings { of }).await?;
         }
+        self.waiting = self.reader.newest_held_endings().await?.filter(|h| h.state == HeldState::Waiting).map(|h| h.seq);
         Ok((rest, total))
     }
 
@@ -368,7 +409,8 @@ fn tells(waiting: &HeldEndings, counts: &BTreeMap<GroupId, u64>, policy: &Option
 }
 
 /// Decides the grants of whole people, ordered by person. Votes that are not known leave a grant open.
-fn decide(snapshot: &Snapshot, held: Vec<LiveGrant>, holdings: &Holdings, votes: &HashMap<RequestId, BTreeSet<PersonId>>) -> Outcome {
+/// What began to end after `since` is counted.
+fn decide(snapshot: &Snapshot, held: Vec<LiveGrant>, holdings: &Holdings, votes: &HashMap<RequestId, BTreeSet<PersonId>>, since: Time) -> Outcome {
     let mut outcome = Outcome { live: u64::try_from(held.len()).unwrap_or(u64::MAX), ..Outcome::default() };
     let of_approver = |person: &PersonId| holdings.get(person).cloned().unwrap_or_default();
     for of_person in held.chunk_by(|a, b| a.grant.person == b.grant.person) {
@@ -379,6 +421,9 @@ fn decide(snapshot: &Snapshot, held: Vec<LiveGrant>, holdings: &Holdings, votes:
             let it = Reconsidered { grant: &live.grant, asked: live.asked.as_ref(), votes, held: &all, holdings: &of_approver };
             let wanted = wanted(snapshot, it);
             is_open |= wanted == Wanted::NeedsVotes;
+            if live.grant.standing.as_ref().is_some_and(|s| s.fate == Fate::Ending && s.since > since) {
+                *outcome.lately.entry(live.grant.group.clone()).or_default() += 1;
+            }
             if wanted.differs(&live.grant) {
                 outcome.due.push(Due {
                     grant: live.grant.id,

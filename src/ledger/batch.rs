@@ -196,13 +196,6 @@ impl Batcher {
             .ok_or_else(|| StoreError("the tree in `head` does not fit its size: run `bandpass audit verify`".to_owned()))?;
         let mut replies = Vec::with_capacity(batch.len());
         for envelope in batch {
-            if let Some(key) = &envelope.idempotency
-                && let Some((body, answer)) = answers.get(&key.scope)
-            {
-                let answer = if *body == key.body { Ok(answer.clone()) } else { Err(Refusal::IdempotencyMismatch) };
-                replies.push(Reply { answer, replayed: true });
-                continue;
-            }
             let filer = envelope.actor.person_id().filter(|_| matches!(envelope.command, Command::Submit { .. } | Command::Renew { .. }));
             let filed_last_hour = filer.map_or(0, |person| self.quota.count(person, now));
             let world = World {
@@ -215,6 +208,15 @@ impl Batcher {
                 clock_behind,
                 filed_last_hour,
             };
+            if let Some(key) = &envelope.idempotency
+                && let Some((body, answer)) = answers.get(&key.scope)
+            {
+                // A kept answer is told to whoever may still ask.
+                let same = if *body == key.body { Ok(answer.clone()) } else { Err(Refusal::IdempotencyMismatch) };
+                let answer = world.check_actor(&envelope.actor).and(same);
+                replies.push(Reply { replayed: answer.is_ok(), answer });
+                continue;
+            }
             let mut ids = RandomIds { random: &self.random, now };
             let decided = catch_unwind(AssertUnwindSafe(|| decide::decide(&world, envelope, &mut ids)))
                 .map_err(|_| StoreError("a decision failed unexpectedly; nothing was changed".to_owned()))?;

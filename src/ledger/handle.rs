@@ -3,20 +3,21 @@
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::{LedgerError, Limits, Reply, Snapshot, source::SourceWatch, thread};
+use super::{LedgerError, Limits, Reply, Snapshot, leavers::Refused, source::SourceWatch, thread};
 use crate::{
     domain::{
         access_change::Compared,
         actor::Actor,
         command::{Command, Envelope},
         commit::Commit,
+        group::AttributeTypes,
         id::{CommandId, ConnectorName, PolicyRevision, SessionId, TokenId},
         problem::Problem,
         time::Time,
@@ -83,16 +84,22 @@ pub(super) struct Shared {
     pub source: SourceWatch,
     /// Held while a source speaks.
     pub feeding: tokio::sync::Mutex<()>,
+    /// Leavers that were refused.
+    pub refused: Mutex<Refused>,
     pub config: LedgerConfig,
 }
 
 impl Shared {
+    pub fn refused_leavers(&self) -> MutexGuard<'_, Refused> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.snapshot.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+        Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub fn swap(&self, snapshot: Snapshot) {
-        *self.snapshot.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(snapshot);
+        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
     }
 }
 
@@ -103,6 +110,8 @@ pub(super) enum Work {
     Used(Vec<(TokenId, Time)>),
     /// Kept beside the log: when something last came from sessions.
     Seen(Vec<(SessionId, Time)>),
+    /// Another replica changed what is in force: take it over.
+    KeepUp(oneshot::Sender<Result<(), LedgerError>>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -208,8 +217,14 @@ impl Ledger {
     /// What the newest state of the policy source suffers from; shown until it is mended.
     pub fn set_policy_problems(&self, problems: Vec<Problem>) {
         // Under the lock, so that a snapshot that the ledger's thread swaps in meanwhile is not undone.
-        let mut current = self.shared.snapshot.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut current = self.shared.snapshot.write().unwrap_or_else(PoisonError::into_inner);
         *current = Arc::new(Snapshot { problems, ..Snapshot::clone(&current) });
+    }
+
+    /// What people may come with while no policy is in force for want of them.
+    pub fn set_declared_attributes(&self, declared: AttributeTypes) {
+        let mut current = self.shared.snapshot.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(Snapshot { declared: Arc::new(declared), ..Snapshot::clone(&current) });
     }
 
     /// The names that policy files may use now.
@@ -265,6 +280,26 @@ impl Ledger {
         if self.queue.try_send(Work::Seen(seen)).is_err() {
             tracing::warn!("when sessions were last seen could not be kept: the queue is full");
         }
+    }
+
+    /// Takes over what another replica brought into force, if it did: reads decide who may see what on the snapshot, and a replica
+    /// that only reads would keep the one of its last batch. Answers whether there was something to take over.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or what is in force cannot be compiled.
+    pub async fn keep_up(&self) -> Result<bool, LedgerError> {
+        let head = self.reader.head().await.map_err(|e| LedgerError::Unavailable(e.0))?;
+        let snapshot = self.snapshot();
+        // What a batch of this replica wrote since the head was read is newer.
+        let is_behind = head.directory_revision > snapshot.directory.revision() || head.policy_revision != snapshot.in_force || head.frozen != snapshot.frozen;
+        if !is_behind {
+            return Ok(false);
+        }
+        let (done, answer) = oneshot::channel();
+        let gone = |_| LedgerError::Unavailable("the ledger has stopped".to_owned());
+        self.queue.send(Work::KeepUp(done)).await.map_err(|_| LedgerError::Unavailable("the ledger has stopped".to_owned()))?;
+        answer.await.map_err(gone)??;
+        Ok(true)
     }
 
     /// Finishes what is queued and stops the thread.

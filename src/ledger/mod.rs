@@ -18,6 +18,7 @@ pub mod encode;
 mod feed;
 mod handle;
 mod holdings;
+mod leavers;
 mod needs;
 mod preview;
 pub mod project;
@@ -28,7 +29,8 @@ mod thread;
 pub mod tree;
 
 pub use decide::Limits;
-pub use feed::{FEW_LEAVERS, FeedError, LeaveBound, LeaversSaid};
+pub use feed::FeedError;
+pub use leavers::{FEW_LEAVERS, HeldLeavers, LeaveBound, LeaversSaid};
 pub use handle::{Ledger, LedgerConfig, LedgerStats, fresh_id};
 pub use preview::Preview;
 pub use snapshot::Snapshot;

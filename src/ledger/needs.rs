@@ -35,6 +35,7 @@ pub fn named(envelope: &Envelope, into: &mut Named) {
             into.held = true;
         }
         Command::HoldEndings { .. } | Command::ConfirmEndings { .. } | Command::WithdrawEndings { .. } => into.held = true,
+        Command::ConfirmLeavers { .. } => into.about_leavers = true,
         Command::ConfirmDelivery { delivery, .. } | Command::ReportDelivery { delivery, .. } => {
             into.deliveries.insert(*delivery);
         }
@@ -182,7 +183,7 @@ pub fn may_remove(command: &Command) -> bool {
     )
 }
 
-/// Whether a command changes what later commands are decided on, so that it is a batch of its own.
+/// Whether a command changes what later commands are decided on beside rows, so that it is a batch of its own.
 pub fn stands_alone(command: &Command) -> bool {
-    matches!(command, Command::ChangeDirectory { .. } | Command::SourceSeen { .. } | Command::LoadPolicy { .. } | Command::ConfirmRemovals { .. })
+    matches!(command, Command::ChangeDirectory { .. } | Command::SourceSeen { .. } | Command::LoadPolicy { .. } | Command::ConfirmRemovals { .. } | Command::ConfirmLeavers { .. })
 }

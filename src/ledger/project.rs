@@ -192,10 +192,7 @@ fn person_put(event: &Event, id: &PersonId, status: PersonStatus) -> Vec<RowChan
 fn person_records(event: &Event) -> impl Iterator<Item = RowChange> + '_ {
     event.personal.records.iter().map(|record| {
         let mut record = Box::new(record.clone());
-        if !record.undated {
-            record.created_at.get_or_insert(event.at);
-            record.told_at.get_or_insert(event.at);
-        }
+        record.dates.settle(event.at);
         RowChange::PersonRecordPut { record, seq: event.seq }
     })
 }
@@ -203,10 +200,7 @@ fn person_records(event: &Event) -> impl Iterator<Item = RowChange> + '_ {
 fn team_records<'a>(event: &'a Event, records: &'a [TeamRecord]) -> impl Iterator<Item = RowChange> + 'a {
     records.iter().map(|record| {
         let mut record = Box::new(record.clone());
-        if !record.undated {
-            record.created_at.get_or_insert(event.at);
-            record.told_at.get_or_insert(event.at);
-        }
+        record.dates.settle(event.at);
         RowChange::TeamRecordPut { record, seq: event.seq }
     })
 }

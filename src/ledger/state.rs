@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use super::leavers::{LeaversSaid, last_said};
 use crate::{
     domain::{
         delivery::{Delivery, DeliveryState},
         grant::{Grant, GrantStatus},
         id::{ConnectorName, DeliveryId, GrantId, GroupId, PersonId, RequestId, SessionId, TokenId},
+        record::SourceName,
         request::{Approval, Request, RequestStatus},
         session::{Identity, Session},
         standing::{HeldEndings, HeldState},
@@ -40,6 +42,8 @@ pub struct State {
     ended: Ended,
     /// Endings that wait for a person, as far as a command of the batch asks.
     pub held: Option<HeldEndings>,
+    /// By source, the event that holds its leavers back, as far as a command asks.
+    held_leavers: BTreeMap<SourceName, i64>,
     /// Where removals that adoptions cause were confirmed; none when no command needed to know.
     confirmed: Option<BTreeSet<ConnectorName>>,
     /// How many removals wait for confirmation, where a command needed to know.
@@ -96,6 +100,11 @@ impl State {
         if let Some(held) = loaded.held {
             self.held = held;
         }
+        if let Some(bodies) = loaded.about_leavers {
+            // What cannot be read holds nothing, so whoever confirms it is told that it is stale.
+            let said = last_said(&bodies).unwrap_or_default();
+            self.held_leavers = said.into_iter().filter(|(.., said)| matches!(said, LeaversSaid::Held(_))).map(|(source, seq, _)| (source, seq)).collect();
+        }
         if loaded.confirmed.is_some() {
             self.confirmed = loaded.confirmed;
         }
@@ -130,6 +139,11 @@ impl State {
         self.sessions.clear();
         self.identities.clear();
         self.attempts.clear();
+    }
+
+    /// The event that holds the leavers of a source back.
+    pub fn held_leavers(&self, source: &SourceName) -> Option<i64> {
+        self.held_leavers.get(source).copied()
     }
 
     /// How many rows are held.

@@ -35,7 +35,7 @@ pub(super) fn start(config: LedgerConfig, work: mpsc::Receiver<Work>) -> Result<
     let mut writer = Writer::open(&config.location)?;
     let snapshot = read_in_force(&mut writer, None, None)?;
     let batcher = Batcher::new(writer, config.limits.clone(), Arc::clone(&config.clock));
-    let shared = Arc::new(Shared { snapshot: RwLock::new(Arc::new(snapshot)), stats: Default::default(), deliveries: Default::default(), urgent: Default::default(), source: Default::default(), feeding: Default::default(), config });
+    let shared = Arc::new(Shared { snapshot: RwLock::new(Arc::new(snapshot)), stats: Default::default(), deliveries: Default::default(), urgent: Default::default(), source: Default::default(), feeding: Default::default(), refused: Default::default(), config });
     let thread = Thread { batcher, shared: Arc::clone(&shared), work };
     std::thread::Builder::new()
         .name("ledger".to_owned())
@@ -84,6 +84,7 @@ fn read_in_force(writer: &mut Writer, last: Option<&Snapshot>, compiled: Option<
         policy_since: head.policy_since,
         policy_source: head.policy_source,
         problems: last.map(|l| l.problems.clone()).unwrap_or_default(),
+        declared: last.map(|l| Arc::clone(&l.declared)).unwrap_or_default(),
         frozen: head.frozen,
     })
 }
@@ -146,6 +147,9 @@ impl Thread {
                         if let Err(error) = self.batcher.writer.note_seen(&seen) {
                             tracing::warn!(%error, "when sessions were last seen could not be kept");
                         }
+                    }
+                    Work::KeepUp(done) => {
+                        let _ = done.send(self.keep_up());
                     }
                     Work::Command { envelope, compiled, reply } => {
                         let alone = needs::stands_alone(&envelope.command);
@@ -271,6 +275,17 @@ impl Thread {
             std::thread::park_timeout(Pause::from_millis(u64::from(100 + 50 * attempt.min(10))));
         }
         Err(last)
+    }
+
+    /// The same without a batch, on a connection that may have been lost meanwhile.
+    fn keep_up(&mut self) -> Result<(), LedgerError> {
+        self.refresh(None).or_else(|error| {
+            if !self.batcher.writer.is_broken() {
+                return Err(error);
+            }
+            self.reconnect()?;
+            self.refresh(None)
+        })
     }
 
     /// Takes over what the log says is in force. A replica that cannot stops deciding (semantics.md, 28).

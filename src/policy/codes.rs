@@ -40,6 +40,12 @@ const fn note(id: &'static str, title: &'static str, help: &'static str) -> Code
     Code { severity: Note, ..warning(id, title, help) }
 }
 
+/// Whether all that keeps a set from loading is people and teams whom nobody knows: sources may still bring them.
+pub fn awaits_people(problems: &[Problem]) -> bool {
+    let mut errors = problems.iter().filter(|p| p.severity == Error).peekable();
+    errors.peek().is_some() && errors.all(|p| matches!(p.code.as_str(), "BP072" | "BP075"))
+}
+
 /// Every code, in order.
 pub const CODES: &[Code] = &[
     // Keys and values.

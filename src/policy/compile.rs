@@ -80,6 +80,18 @@ pub fn compile_kept(files: &PolicyFiles, timezone: &str) -> Checked {
     on_large_stack(files, &Known::default(), timezone, true)
 }
 
+/// The attributes of people that files declare, whether or not the set can be used: what sources say under their names is kept
+/// before the first set is in force.
+pub fn attributes_in(files: &PolicyFiles) -> AttributeTypes {
+    const NAME: &str = "attributes.toml";
+    let Some(text) = files.get(NAME).and_then(|bytes| std::str::from_utf8(bytes).ok()) else { return AttributeTypes::new() };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("policy".to_owned()).stack_size(PARSING_STACK);
+        let read = thread.spawn_scoped(scope, || whole_files::read_attributes(&mut Reader::new(NAME, text))).map(std::thread::ScopedJoinHandle::join);
+        read.ok().and_then(Result::ok).unwrap_or_default()
+    })
+}
+
 fn on_large_stack(files: &PolicyFiles, known: &Known, timezone: &str, kept: bool) -> Checked {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("policy".to_owned()).stack_size(PARSING_STACK);

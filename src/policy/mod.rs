@@ -38,7 +38,7 @@ use std::{
     sync::Arc,
 };
 
-pub use compile::{PARSING_STACK, check, compile_kept, group_in, revision_of};
+pub use compile::{PARSING_STACK, attributes_in, check, compile_kept, group_in, revision_of};
 pub use decide::Facts;
 
 use crate::domain::{

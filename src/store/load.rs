@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use diesel::{prelude::*, result::Error as DieselError};
 
 use super::{
+    read_leavers::about_leavers,
     change::{Block, BlockCause},
     db::{Db, on},
     read::StoreError,
@@ -49,6 +50,8 @@ pub struct Named {
     pub sessions_of: BTreeSet<PersonId>,
     /// Endings that wait for a person.
     pub held: bool,
+    /// What was said about leavers.
+    pub about_leavers: bool,
 }
 
 /// Where that leads to.
@@ -92,6 +95,8 @@ pub struct Loaded {
     pub blocks: Vec<Block>,
     /// Endings that wait for a person; the outer none was not asked for.
     pub held: Option<Option<HeldEndings>>,
+    /// Bodies of what was said about leavers, the newest first, when it was asked for.
+    pub about_leavers: Option<Vec<String>>,
     /// Where removals that adoptions cause were confirmed, when it was asked for.
     pub confirmed: Option<BTreeSet<ConnectorName>>,
     /// How many removals wait for confirmation, by connector.
@@ -176,6 +181,9 @@ impl Writer {
                 .load(c))
             .map_err(store_error)?;
             into.held = Some(valid::<_, HeldEndings>(rows)?.pop());
+        }
+        if named.about_leavers {
+            into.about_leavers = Some(about_leavers(db, Time::from_micros(0)).map_err(store_error)?);
         }
         Ok(())
     }

@@ -29,6 +29,9 @@ diesel::define_sql_function! {
 /// People written by one statement on PostgreSQL; four values each, and a statement has room for 65,535.
 const PEOPLE_A_STATEMENT: usize = 2000;
 
+/// Notices written by one statement; seven values each, and a statement of SQLite has room for 32,766.
+const NOTICES_A_STATEMENT: usize = 1000;
+
 /// What is written together: rows that begin, and what became of deliveries.
 #[derive(Default)]
 struct Together {
@@ -135,11 +138,16 @@ pub(super) struct Steps<'a> {
     told: Vec<NoticeRow>,
     /// People as the batch leaves them, by id: an import puts thousands, and nothing else of a batch touches their rows.
     people: BTreeMap<String, PersonRow>,
+    /// What sources say of people as the batch leaves it, by source and person: a group of a program may hold thousands.
+    records: BTreeMap<(String, String), PersonRecordRow>,
 }
 
 impl<'a> Steps<'a> {
     /// Sorts changes into steps.
-    pub(super) fn of(changes: &'a [RowChange]) -> Self {
+    ///
+    /// # Errors
+    /// When a record cannot be written as JSON.
+    pub(super) fn of(changes: &'a [RowChange]) -> Result<Self, DieselError> {
         let mut steps = Self::default();
         let (mut together, mut updates): (Together, Vec<&RowChange>) = Default::default();
         for change in changes {
@@ -163,12 +171,16 @@ impl<'a> Steps<'a> {
                     let data = person.as_ref().and_then(|p| serde_json::to_string(p).ok());
                     steps.people.insert(id.to_string(), PersonRow { id: id.to_string(), data, status: word.to_owned(), seq: *seq });
                 }
+                RowChange::PersonRecordPut { record, seq } => {
+                    let row = PersonRecordRow::new(record, *seq).map_err(|e| DieselError::SerializationError(Box::new(e)))?;
+                    steps.records.insert((row.source.clone(), row.person.clone()), row);
+                }
                 other => updates.push(other),
             }
         }
         steps.then.push((together, updates));
         (steps.first, steps.updates) = steps.then.remove(0);
-        steps
+        Ok(steps)
     }
 
     /// The first step's rows as one call on PostgreSQL, to be made with the append in one round trip.
@@ -186,10 +198,11 @@ impl<'a> Steps<'a> {
             together.write(db)?;
             updates.iter().try_for_each(|change| update(db, change))?;
         }
-        if !self.told.is_empty() {
-            on!(db, c => diesel::insert_into(notices::table).values(&self.told).execute(c))?;
+        for some in self.told.chunks(NOTICES_A_STATEMENT) {
+            on!(db, c => diesel::insert_into(notices::table).values(some).execute(c))?;
         }
-        put_people(db, self.people.values().collect())
+        put_people(db, self.people.values().collect())?;
+        put_records(db, self.records.values().collect())
     }
 }
 
@@ -205,6 +218,25 @@ fn put_people(db: &mut Db, rows: Vec<&PersonRow>) -> Result<(), DieselError> {
                 .on_conflict(people::id)
                 .do_update()
                 .set((people::data.eq(excluded(people::data)), people::status.eq(excluded(people::status)), people::seq.eq(excluded(people::seq))))
+                .execute(&mut **c)
+                .map(drop)
+        }),
+    }
+}
+
+/// Writes what sources say of people, as [`put_people`] does.
+fn put_records(db: &mut Db, rows: Vec<&PersonRecordRow>) -> Result<(), DieselError> {
+    let key = (person_records::source, person_records::person);
+    match db {
+        Db::Sqlite(c) => rows.into_iter().try_for_each(|row| {
+            diesel::insert_into(person_records::table).values(row).on_conflict(key).do_update().set(row).execute(&mut **c).map(drop)
+        }),
+        Db::Postgres(c) => rows.chunks(PEOPLE_A_STATEMENT).try_for_each(|chunk| {
+            diesel::insert_into(person_records::table)
+                .values(chunk.to_vec())
+                .on_conflict(key)
+                .do_update()
+                .set((person_records::data.eq(excluded(person_records::data)), person_records::seq.eq(excluded(person_records::seq))))
                 .execute(&mut **c)
                 .map(drop)
         }),
@@ -314,11 +346,6 @@ fn update(db: &mut Db, change: &RowChange) -> Result<(), DieselError> {
             on!(db, c => diesel::delete(team_records::table.filter(team_records::team.eq(id.as_str()))).execute(c))?;
             on!(db, c => diesel::delete(teams::table.find(id.as_str())).execute(c)).map(drop)
         }
-        RowChange::PersonRecordPut { record, seq } => {
-            let row = PersonRecordRow::new(record, *seq).map_err(|e| DieselError::SerializationError(Box::new(e)))?;
-            let key = (person_records::source, person_records::person);
-            on!(db, c => diesel::insert_into(person_records::table).values(&row).on_conflict(key).do_update().set(&row).execute(c)).map(drop)
-        }
         RowChange::TeamRecordPut { record, seq } => {
             let row = TeamRecordRow::new(record, *seq).map_err(|e| DieselError::SerializationError(Box::new(e)))?;
             let key = (team_records::source, team_records::team);
@@ -397,6 +424,7 @@ fn update(db: &mut Db, change: &RowChange) -> Result<(), DieselError> {
         | RowChange::DeliveryQueued { .. }
         | RowChange::NoticeQueued(_)
         | RowChange::PersonPut { .. }
+        | RowChange::PersonRecordPut { .. }
         | RowChange::DeliveryReported { .. } => Ok(()),
     }
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::domain::{
     event::EventIndex,
     grant::Grant,
-    id::{GrantId, GroupId, PersonId, RequestId, TokenId},
+    id::{GrantId, GroupId, PersonId, PolicyRevision, RequestId, TokenId},
     request::{Approval, Request, RequestStatus},
     time::Time,
     token::Token,
@@ -133,6 +133,8 @@ pub struct Head {
     pub frozen: bool,
     /// Revision of the directory: sequence number of its last event.
     pub directory_revision: i64,
+    /// Hash of the policy set in force; none before the first load.
+    pub policy_revision: Option<PolicyRevision>,
 }
 
 pub(super) fn valid<R, T: TryFrom<R, Error = BadRow>>(rows: Vec<R>) -> Result<Vec<T>, StoreError> {
@@ -421,6 +423,7 @@ impl Reader {
             root,
             frozen: row.frozen,
             directory_revision: row.directory_revision,
+            policy_revision: row.policy_revision.as_deref().map(PolicyRevision::from_stored),
         })
     }
 

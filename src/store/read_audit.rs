@@ -29,7 +29,7 @@ type Joined = (AuditLogRow, Option<AuditPrivateRow>);
 
 /// The first event at or after an instant. Times never go back along the log, so a binary search over the primary key
 /// needs no index on time.
-fn first_at_or_after(db: &mut Db, at: Time) -> Result<i64, diesel::result::Error> {
+pub(super) fn first_at_or_after(db: &mut Db, at: Time) -> Result<i64, diesel::result::Error> {
     let last: Option<i64> = on!(db, c => audit_log::table.select(diesel::dsl::max(audit_log::seq)).first(c))?;
     let (mut low, mut high) = (1, last.unwrap_or(0) + 1);
     while low < high {

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 
 use super::{
-    db::on,
+    db::{Db, on},
     read::{Reader, StoreError},
+    read_audit::first_at_or_after,
     schema::audit_log,
 };
 use crate::domain::time::Time;
@@ -18,12 +19,13 @@ impl Reader {
     /// # Errors
     /// As every read.
     pub async fn left_since(&self, actor: String, since: Time) -> Result<usize, StoreError> {
-        let since = since.micros();
         let happened = self
             .ask(move |db| {
+                // By number: there is no index of times, and the log's never go back.
+                let from = first_at_or_after(db, since)?;
                 on!(db, c => audit_log::table
                     .filter(audit_log::kind.eq_any(["person.left", "person.added"]))
-                    .filter(audit_log::at.gt(since))
+                    .filter(audit_log::seq.ge(from))
                     .filter(audit_log::actor.eq(&actor))
                     .order(audit_log::seq)
                     .select((audit_log::kind, audit_log::person))
@@ -49,16 +51,17 @@ impl Reader {
     /// # Errors
     /// As every read.
     pub async fn about_leavers(&self, since: Time) -> Result<Vec<String>, StoreError> {
-        let since = since.micros();
-        self.ask(move |db| {
-            on!(db, c => audit_log::table
-                .filter(audit_log::kind.eq_any(["leavers.held", "leavers.confirmed"]))
-                .filter(audit_log::at.gt(since))
-                .order(audit_log::seq.desc())
-                .select(audit_log::body)
-                .limit(1000)
-                .load::<String>(c))
-        })
-        .await
+        self.ask(move |db| about_leavers(db, since)).await
     }
+}
+
+pub(super) fn about_leavers(db: &mut Db, since: Time) -> QueryResult<Vec<String>> {
+    let from = first_at_or_after(db, since)?;
+    on!(db, c => audit_log::table
+        .filter(audit_log::kind.eq_any(["leavers.held", "leavers.confirmed"]))
+        .filter(audit_log::seq.ge(from))
+        .order(audit_log::seq.desc())
+        .select(audit_log::body)
+        .limit(1000)
+        .load::<String>(c))
 }

@@ -178,7 +178,7 @@ impl Writer {
         for set in &rows.policy_sets {
             self.store_policy_set(set)?;
         }
-        let steps = project::Steps::of(&rows.changes);
+        let steps = project::Steps::of(&rows.changes)?;
         let mut first_is_written = false;
         if !rows.events.is_empty() {
             first_is_written = append::append(&mut self.db, before, after, (&rows.events, &rows.private), &steps)?;

@@ -6,7 +6,7 @@ use actix_web::{
     HttpMessage, HttpResponse,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::{Method, header},
+    http::{Method, StatusCode, header::{self, HeaderMap}},
     middleware::Next,
     web::Data,
 };
@@ -26,13 +26,10 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 
 /// The middleware.
 pub async fn guard(state: Data<AppState>, request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let started = Instant::now();
-    let id = fresh_id().to_string();
-    let pattern = request.match_pattern();
-    let method = request.method().clone();
-    let path = request.path().to_owned();
+    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let about = About { id: fresh_id().to_string(), pattern: request.match_pattern(), method: method.clone(), path: path.clone(), started: Instant::now() };
     let limit = Duration::from_secs(state.settings.server.read_timeout_seconds) + ANSWER_WITHIN;
-    let answered = tokio::time::timeout(limit, inside(&state, request, next, pattern.as_deref())).await;
+    let answered = tokio::time::timeout(limit, inside(&state, request, next, about.pattern.as_deref())).await;
     let mut response = match answered {
         // An error of a handler or of an extractor is told here, as a page or as JSON.
         Ok(Ok(response)) => match response.response().error().map(|error| error_page(&state, &path, error)) {
@@ -40,21 +37,50 @@ pub async fn guard(state: Data<AppState>, request: ServiceRequest, next: Next<im
             None => response,
         },
         Ok(Err(error)) => return Err(error),
-        Err(_) => return Err(Problem::new(408, "too_slow", "Too slow", "the request did not arrive in time".to_owned()).into()),
+        Err(_) => {
+            let mut told = error_page(&state, &path, &too_slow(&method).into());
+            finish(&state, &about, told.status(), told.headers_mut());
+            return Err(actix_web::error::InternalError::from_response("too slow", told).into());
+        }
     };
     let status = response.status();
+    finish(&state, &about, status, response.headers_mut());
+    Ok(response)
+}
+
+/// What was asked, and when.
+struct About {
+    id: String,
+    pattern: Option<String>,
+    method: Method,
+    path: String,
+    started: Instant,
+}
+
+/// Nothing came of a request in time. One that has a body may not have arrived.
+fn too_slow(method: &Method) -> Problem {
+    if matches!(*method, Method::GET | Method::HEAD) {
+        let mut problem = Problem::new(503, "too_slow", "Too slow", "the answer took too long; nothing was changed".to_owned());
+        problem.retry_after = Some(5);
+        return problem;
+    }
+    Problem::new(408, "too_slow", "Too slow", "the request did not arrive in time, or carrying it out took too long: look whether it was done before sending it again".to_owned())
+}
+
+/// Counts and logs an answer, and gives it the headers that every answer has.
+fn finish(state: &AppState, about: &About, status: StatusCode, headers: &mut HeaderMap) {
+    let About { id, pattern, method, path, started } = about;
     state.metrics.answered(pattern.as_deref().unwrap_or("none"), method.as_str(), status.as_u16(), started.elapsed());
     let level_info = path != "/healthz" && path != "/readyz" && path != "/metrics";
     if level_info {
         tracing::info!(request.id = %id, method = %method, path = %path.escape_debug(), status = status.as_u16(), ms = started.elapsed().as_secs_f64() * 1000.0, "answered");
     }
-    let headers = response.headers_mut();
     let mut set = |name: header::HeaderName, value: &str| {
         if let Ok(value) = header::HeaderValue::from_str(value) {
             headers.insert(name, value);
         }
     };
-    set(header::HeaderName::from_static("x-request-id"), &id);
+    set(header::HeaderName::from_static("x-request-id"), id);
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::REFERRER_POLICY, "same-origin");
     set(header::CONTENT_SECURITY_POLICY, POLICY);
@@ -66,7 +92,6 @@ pub async fn guard(state: Data<AppState>, request: ServiceRequest, next: Next<im
     if !path.starts_with("/assets/") {
         set(header::CACHE_CONTROL, "no-store");
     }
-    Ok(response)
 }
 
 fn wants_page(path: &str) -> bool {
@@ -148,8 +173,12 @@ async fn admit(state: &Data<AppState>, request: &ServiceRequest, pattern: Option
                         Refused::Role(_) => problem,
                     });
                 }
-                if !matches!(method, Method::GET) && caller.is_browser() {
-                    same_origin(state, request)?;
+                if method != Method::GET && caller.is_browser() && is_foreign(state, request) {
+                    state.refusals.note(&caller, &format!("{method} {pattern}"), "foreign_origin", &path);
+                    return Err(Problem::not_allowed("the request came from another site"));
+                }
+                if method != Method::GET && path.starts_with("/api/") {
+                    is_json(request)?;
                 }
                 request.extensions_mut().insert(Arc::new(caller));
             }
@@ -164,21 +193,28 @@ async fn admit(state: &Data<AppState>, request: &ServiceRequest, pattern: Option
     Ok(Admitted::Go)
 }
 
-/// A change from a browser must come from our own pages: `Origin` is ours, or (older browsers) absent with a
-/// `Sec-Fetch-Site` that does not say otherwise. The form's token is checked by the handler as well.
-fn same_origin(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {
-    let foreign = || Problem::not_allowed("the request came from another site");
+/// Whether a change from a browser comes from somewhere else than our own pages: `Origin` and `Sec-Fetch-Site` must not say so. A
+/// form may lack both (older browsers), since the handler checks the token in it as well; a call of the API has no such token.
+fn is_foreign(state: &AppState, request: &ServiceRequest) -> bool {
     let headers = request.headers();
-    if let Some(site) = headers.get("sec-fetch-site")
-        && !matches!(site.as_bytes(), b"same-origin" | b"none")
-    {
-        return Err(foreign());
+    let site = headers.get("sec-fetch-site").map(|site| matches!(site.as_bytes(), b"same-origin" | b"none"));
+    let origin = headers.get(header::ORIGIN).map(|origin| state.is_own_origin(origin.as_bytes()));
+    match (site, origin) {
+        (Some(false), _) | (_, Some(false)) => true,
+        (None, None) => request.path().starts_with("/api/"),
+        _ => false,
     }
-    match headers.get(header::ORIGIN) {
-        Some(origin) if state.is_own_origin(origin.as_bytes()) => Ok(()),
-        Some(_) => Err(foreign()),
-        None => Ok(()),
+}
+
+/// A body of the API is `application/json` and nothing that merely ends in it: of what a page elsewhere may send without asking
+/// first, nothing may pass for it.
+fn is_json(request: &ServiceRequest) -> Result<(), Problem> {
+    let Some(kind) = request.headers().get(header::CONTENT_TYPE) else { return Ok(()) };
+    let essence = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
     }
+    Err(Problem::new(415, "wrong_type", "Wrong content type", "send the body as `application/json`".to_owned()))
 }
 
 /// Who calls: a token of ours, a JWT of an issuer, or a session's cookie.

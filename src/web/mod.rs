@@ -5,6 +5,7 @@ pub mod api;
 mod backchannel;
 mod briefly;
 mod guard;
+pub mod leavers;
 mod limits;
 mod metrics;
 pub mod policy_loads;
@@ -153,6 +154,27 @@ async fn keep_last_seen(state: web::Data<AppState>) {
     }
 }
 
+/// A server that is bound, and what is to be done when it has ended.
+pub struct Web {
+    /// Serves until it is asked to stop.
+    pub server: dev::Server,
+    /// Where.
+    pub address: std::net::SocketAddr,
+    state: web::Data<AppState>,
+}
+
+impl Web {
+    /// Serves, then records what was gathered since the last full minute.
+    ///
+    /// # Errors
+    /// When the server itself fails.
+    pub async fn run(self) -> std::io::Result<()> {
+        let outcome = self.server.await;
+        self.state.refusals.flush(&self.state).await;
+        outcome
+    }
+}
+
 /// Binds the address and builds the server.
 ///
 /// # Errors
@@ -163,7 +185,7 @@ pub fn serve(
     settings: &Settings,
     signer: Arc<Signer>,
     clock: Clock,
-) -> Result<(dev::Server, std::net::SocketAddr), String> {
+) -> Result<Web, String> {
     let sessions = SessionKey::open(&settings.run.folder.join("session.key"))?;
     let issuers = Issuers::new(settings, sessions.for_sealing().as_bytes())?;
     let listener = std::net::TcpListener::bind(settings.server.listen).map_err(|e| format!("cannot listen on {}: {e}", settings.server.listen))?;
@@ -216,5 +238,5 @@ pub fn serve(
     .listen(listener)
     .map_err(|e| format!("cannot listen on {address}: {e}"))?
     .run();
-    Ok((server, address))
+    Ok(Web { server, address, state })
 }

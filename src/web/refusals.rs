@@ -46,8 +46,13 @@ impl Refusals {
         for (actor, Gathered { counts, first_object }) in gathered {
             let command = Command::RecordRefusals { counts, first_object };
             let envelope = Envelope { id: CommandId(fresh_id()), actor, command, idempotency: None };
-            if let Err(error) = state.ledger.execute(envelope).await {
-                tracing::warn!(%error, "refusals could not be recorded");
+            match state.ledger.execute(envelope).await {
+                Ok(reply) => {
+                    if let Err(refusal) = reply.answer {
+                        tracing::error!(%refusal, "refusals were not recorded");
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "refusals could not be recorded"),
             }
         }
     }

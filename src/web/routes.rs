@@ -72,6 +72,7 @@ pub const ROUTES: &[Route] = &[
     get("/api/v1/audit/events/{seq}", Access::Auditor),
     get("/api/v1/policy", READ),
     get("/api/v1/system", Access::Admin),
+    post("/api/v1/system/leavers/{seq}/confirm", Access::Admin),
     // A forge has no token of ours: the handler checks its signature.
     post("/api/v1/policy/webhook", Public),
     post("/api/v1/policy/endings/{seq}/confirm", ADMIN),
@@ -134,6 +135,8 @@ pub const ROUTES: &[Route] = &[
     get("/policy", Browser),
     get("/policy/what-if", AuditorOrAdmin),
     get("/system", Access::Admin),
+    get("/system/leavers", Access::Admin),
+    post("/system/leavers/{seq}/confirm", Browser),
     post("/policy/endings/{seq}/confirm", Browser),
     post("/policy/confirm-removals", Browser),
     get("/docs", Browser),
@@ -191,6 +194,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/api/v1/audit/events/{seq}").read(api::audit::show))
         .service(r("/api/v1/policy").read(api::service::policy))
         .service(r("/api/v1/system").read(api::system::system))
+        .service(r("/api/v1/system/leavers/{seq}/confirm").write(api::leavers::confirm))
         .service(r("/api/v1/policy/webhook").app_data(web::PayloadConfig::new(api::webhook::MOST_BYTES)).write(api::webhook::ring))
         .service(r("/api/v1/policy/endings/{seq}/confirm").write(api::endings::confirm))
         .configure(scim_routes)
@@ -228,6 +232,8 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/policy").read(ui::policy::page))
         .service(r("/policy/what-if").read(ui::policy::what_if))
         .service(r("/system").read(ui::system::show))
+        .service(r(ui::leavers::PATH).read(ui::leavers::show))
+        .service(r("/system/leavers/{seq}/confirm").write(ui::leavers::confirm))
         .service(r("/policy/endings/{seq}/confirm").write(ui::endings::confirm))
         .service(r("/policy/confirm-removals").write(ui::removals::confirm))
         .service(r("/docs").read(ui::docs::page));
@@ -243,8 +249,8 @@ fn scim_routes(config: &mut ServiceConfig) {
         .service(r("Schemas").read(scim::discovery::all_schemas))
         .service(r("Schemas/{id}").read(scim::discovery::one_schema))
         .service(r(".search").write(scim::search::everything))
-        .service(r("Users").read(scim::users::list).write(scim::users::create))
-        .service(r("Users/.search").write(scim::users::search))
+        .service(r("Users").read(scim::search::users).write(scim::users::create))
+        .service(r("Users/.search").write(scim::search::users_posted))
         .service(
             r("Users/{id}")
                 .read(scim::users::show)
@@ -252,8 +258,8 @@ fn scim_routes(config: &mut ServiceConfig) {
                 .route(web::patch().to(scim::users::modify))
                 .route(web::delete().to(scim::users::remove)),
         )
-        .service(r("Groups").read(scim::groups::list).write(scim::groups::create))
-        .service(r("Groups/.search").write(scim::groups::search))
+        .service(r("Groups").read(scim::search::groups).write(scim::groups::create))
+        .service(r("Groups/.search").write(scim::search::groups_posted))
         .service(
             r("Groups/{id}")
                 .read(scim::groups::show)

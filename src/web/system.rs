@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
-use super::{AppState, problem::Problem};
+use super::{AppState, leavers::{LeaversShape, held as held_leavers}, problem::Problem};
 use crate::{
     doctor::{Finding, Ground, State, Within, worst},
     domain::time::Time,
@@ -55,6 +55,8 @@ pub struct SystemShape {
     pub deliveries_failing: u64,
     /// Removals that wait for an admin's confirmation.
     pub removals_held: u64,
+    /// Sources whose leavers wait for an admin's confirmation.
+    pub leavers_held: Vec<LeaversShape>,
     /// The worst state of the findings: `ok`, `warning` or `fault`.
     pub state: State,
     /// When they were found; they are looked for again after a minute.
@@ -100,6 +102,7 @@ pub async fn look(state: &AppState) -> Result<SystemShape, Problem> {
         deliveries_queued: queued,
         deliveries_failing: failing,
         removals_held: held,
+        leavers_held: held_leavers(state).await?.into_iter().map(LeaversShape::from).collect(),
         state: worst(&last.findings),
         looked_at: last.at,
         findings: last.findings.to_vec(),

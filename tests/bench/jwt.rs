@@ -15,7 +15,8 @@ use crate::support::{issuer::now, jwt_key::{SigningKey, unb64}};
 const TOKENS: usize = 20_000;
 const BUDGET_MICROS: f64 = 100.0;
 
-fn percentiles(what: &str, mut micros: Vec<f64>) {
+/// Prints a row of percentiles of times in microseconds.
+pub fn percentiles(what: &str, mut micros: Vec<f64>) {
     micros.sort_unstable_by(f64::total_cmp);
     let at = |share: f64| micros[((micros.len() as f64 * share) as usize).min(micros.len() - 1)];
     println!("  {what:<28} {:>6} times  p50 {:>6.1}  p99 {:>6.1}  p99.9 {:>6.1}  most {:>8.1}", micros.len(), at(0.5), at(0.99), at(0.999), at(1.0));

@@ -18,6 +18,7 @@ mod limits;
 mod load;
 mod reconsider;
 mod scim;
+mod signin;
 mod start;
 mod verify;
 
@@ -52,6 +53,9 @@ fn main() {
     }
     if runs("scim") {
         scim::run();
+    }
+    if runs("signin") {
+        signin::run();
     }
     if runs("start") {
         start::run();

@@ -1,7 +1,8 @@
 //! A directory that feeds Bandpass over SCIM: 10,000 users created one after another on a few connections while people file
 //! requests, each user a durable event of its own; then pages of the list, lookups and a search of everybody.
 //!
-//! `BANDPASS_BENCH_USERS` (10,000), `BANDPASS_BENCH_SCIM_CLIENTS` (4) and `BANDPASS_BENCH_DATABASE` change it.
+//! `BANDPASS_BENCH_USERS` (10,000), `BANDPASS_BENCH_SCIM_CLIENTS` (4), `BANDPASS_BENCH_SCIM_FILERS` (8) and
+//! `BANDPASS_BENCH_DATABASE` change it.
 
 use std::{
     cell::Cell,
@@ -23,7 +24,6 @@ use super::{
 
 const PEOPLE: usize = 1000;
 const GROUPS: usize = 100;
-const FILERS: usize = 8;
 
 /// Runs and prints one table a database.
 pub fn run() {
@@ -43,7 +43,7 @@ fn judged(good: bool) -> &'static str {
 }
 
 async fn one(folder: &Folder, database: &Database) {
-    let (users, clients) = (number("BANDPASS_BENCH_USERS", 10_000), number("BANDPASS_BENCH_SCIM_CLIENTS", 4));
+    let (users, clients, filers) = (number("BANDPASS_BENCH_USERS", 10_000), number("BANDPASS_BENCH_SCIM_CLIENTS", 4), number("BANDPASS_BENCH_SCIM_FILERS", 8));
     organisation::write(folder.path(), Size { people: PEOPLE, instant: GROUPS, asked: 0, asked_twice: 0 });
     let mut service = Service::new(&program(env!("CARGO_BIN_EXE_bandpass")), folder.path(), "run", database);
     if matches!(database, Database::Postgres { .. }) {
@@ -78,7 +78,7 @@ async fn one(folder: &Folder, database: &Database) {
             }
         }));
     }
-    for _ in 0..FILERS {
+    for _ in 0..filers {
         let (next, granted, over, filed) = (Rc::clone(&next_filed), Rc::clone(&granted), Rc::clone(&over), Rc::clone(&filed));
         local.spawn_local(async move {
             let mut client = Client::connect(address).await.expect("the service listens");
@@ -101,7 +101,7 @@ async fn one(folder: &Folder, database: &Database) {
         })
         .await;
     local.await;
-    println!("\n## scim, {}: {users} users on {clients} connections, while {FILERS} clients file requests\n", database.title());
+    println!("\n## scim, {}: {users} users on {clients} connections, while {filers} clients file requests\n", database.title());
     println!("| what | measured | budget |\n|---|---:|---|");
     println!(
         "| {users} users created | {:.1} s ({:.0}/s), the slowest in {:.0} ms; {} requests granted meanwhile ({:.0}/s) | under 60 s: {} |",
@@ -119,8 +119,9 @@ async fn one(folder: &Folder, database: &Database) {
         ("a page of 100 users, the last", format!("/Users?startIndex={last}&count=100"), Some(50.0)),
         ("a page of 500 users", "/Users?startIndex=3000&count=500".to_owned(), None),
         ("a lookup by userName", format!("/Users?filter=userName%20eq%20%22user{}%40scim.example%22", users / 2), None),
-        ("a search of everybody by title and department", "/Users?count=100&filter=title%20co%20%22gin%22%20and%20urn%3Aietf%3Aparams%3Ascim%3Aschemas%3Aextension%3Aenterprise%3A2.0%3AUser%3Adepartment%20eq%20%22d7%22".to_owned(), None),
-        ("everybody in order of their names, a page of 100", "/Users?count=100&sortBy=displayName&startIndex=500".to_owned(), None),
+        ("a search of everybody by title and department", "/Users?count=100&filter=title%20co%20%22gin%22%20and%20urn%3Aietf%3Aparams%3Ascim%3Aschemas%3Aextension%3Aenterprise%3A2.0%3AUser%3Adepartment%20eq%20%22d7%22".to_owned(), Some(50.0)),
+        ("those who are active, the last changed first, a page of 100", "/Users?count=100&sortBy=meta.lastModified&sortOrder=descending&filter=active%20eq%20true".to_owned(), Some(50.0)),
+        ("everybody in order of their names, a page of 100", "/Users?count=100&sortBy=displayName&startIndex=500".to_owned(), Some(50.0)),
     ];
     for (what, path, budget) in paths {
         let mut times = Vec::new();
@@ -137,9 +138,12 @@ async fn one(folder: &Folder, database: &Database) {
     }
     let (now, high) = memory_of(&service);
     service.stop();
+    service.start().await;
+    let (again, _) = memory_of(&service);
+    service.stop();
     let events = database.count("SELECT CAST(count(*) AS TEXT) AS line FROM audit_log WHERE kind = 'person.added' AND actor = 'service:okta'");
     let verified = service.run(&["audit", "verify", "--rebuild"]);
-    println!("\nmemory {now} MiB, {high} at most; {events} `person.added` events for {users} users: {}", if events == users as u64 { "equal" } else { "DIFFERENT" });
+    println!("\nmemory {now} MiB, {high} at most; {again} MiB after another start; {events} `person.added` events for {users} users: {}", if events == users as u64 { "equal" } else { "DIFFERENT" });
     let said = format!("{}{}", String::from_utf8_lossy(&verified.stdout), String::from_utf8_lossy(&verified.stderr));
     println!("audit verify --rebuild: {}: {}", verified.status, said.trim().lines().last().unwrap_or_default());
 }

@@ -20,20 +20,20 @@ use crate::{
     leaver::without,
 };
 
-fn group(id: &str, rules: &str) -> (String, Vec<u8>) {
+pub fn group(id: &str, rules: &str) -> (String, Vec<u8>) {
     let text = format!("title = \"{id}\"\nowner = \"team:owners\"\nsensitivity = \"internal\"\n[[entitlement]]\nconnector = \"target\"\nname = \"{id}\"\n{rules}");
     (format!("groups/{id}.toml"), text.into_bytes())
 }
 
-fn always(who: &str) -> String {
+pub fn always(who: &str) -> String {
     format!("[[rule]]\nname = \"comes with {who}\"\nwho = [\"{who}\"]\nthen = \"always\"\n")
 }
 
-/// The company's policy, and a group that comes with team ops: whoever else wants it asks.
-fn with_chat() -> BTreeMap<String, Vec<u8>> {
+/// The company's policy, and a group that comes with a team: whoever else wants it asks.
+pub fn with_chat(team: &str) -> BTreeMap<String, Vec<u8>> {
     let mut files = files();
     let asked = "[[rule]]\nname = \"asked\"\nwho = [\"everyone\"]\nthen = \"approve\"\nfor = \"7d\"\n[[rule.stage]]\nfrom = [\"owner\"]\n";
-    files.extend([group("chat", &format!("{}{asked}", always("team:ops")))]);
+    files.extend([group("chat", &format!("{}{asked}", always(&format!("team:{team}"))))]);
     files
 }
 
@@ -55,7 +55,7 @@ impl House {
 }
 
 /// Decides everything: a pass after a change of people may rest on a machine that is busy.
-async fn whole(reviewer: &mut Reviewer) -> Passed {
+pub async fn whole(reviewer: &mut Reviewer) -> Passed {
     reviewer.forget();
     reviewer.once().await.unwrap()
 }
@@ -63,7 +63,7 @@ async fn whole(reviewer: &mut Reviewer) -> Passed {
 #[test]
 fn it_begins_with_the_team_and_ends_when_that_is_left() {
     on_both("birthright", |house: House| async move {
-        house.load(with_chat()).await;
+        house.load(with_chat("ops")).await;
         let mut reviewer = house.reviewer(1.0);
         assert_eq!(whole(&mut reviewer).await.begun, 3, "ann, bob and max");
         assert_eq!(whole(&mut reviewer).await.begun, 0);
@@ -107,7 +107,7 @@ fn it_begins_with_the_team_and_ends_when_that_is_left() {
 #[test]
 fn nothing_is_asked_for_it_and_nobody_gives_it_back() {
     on_both("birthright_asked", |house: House| async move {
-        house.load(with_chat()).await;
+        house.load(with_chat("ops")).await;
         let mut reviewer = house.pass_over().await;
         let grant = house.held("ann", "chat").await.unwrap();
         let because = |r: Refusal| match r {
@@ -134,12 +134,12 @@ fn nothing_is_asked_for_it_and_nobody_gives_it_back() {
 #[test]
 fn what_was_asked_for_goes_on_as_it_and_the_reverse() {
     on_both("birthright_turns", |house: House| async move {
-        house.load(with_chat()).await;
+        house.load(with_chat("ops")).await;
         let (asked, _) = house.ask_for("olga", "chat", "7d").await.unwrap();
         assert_eq!(house.approve("omar", &asked).await.unwrap(), Granted);
         let mine = house.held("olga", "chat").await.unwrap();
         let (waits, _) = house.ask_for("omar", "chat", "7d").await.unwrap();
-        let mut all = with_chat();
+        let mut all = with_chat("ops");
         all.extend([group("chat", &format!("{}{}", always("everyone"), "[[rule]]\nname = \"asked\"\nwho = [\"everyone\"]\nthen = \"grant\"\nfor = \"7d\"\n"))]);
         house.load(all).await;
         let mut reviewer = house.pass_over().await;
@@ -148,7 +148,7 @@ fn what_was_asked_for_goes_on_as_it_and_the_reverse() {
         assert_eq!(house.request(&waits).await.status, Withdrawn, "what waited is held now");
         assert!(house.held("omar", "chat").await.is_some());
         // When the rule goes, what a rule gives for the asking can be asked for: the grant goes on with an end.
-        let mut without_always = with_chat();
+        let mut without_always = with_chat("ops");
         without_always.extend([group("chat", "[[rule]]\nname = \"asked\"\nwho = [\"everyone\"]\nthen = \"grant\"\nfor = \"7d\"\n")]);
         house.load(without_always).await;
         whole(&mut reviewer).await;
@@ -165,7 +165,7 @@ fn what_was_asked_for_goes_on_as_it_and_the_reverse() {
 #[test]
 fn guardrails_conflicts_and_the_freeze_switch_stand_before_it() {
     on_both("birthright_forbidden", |house: House| async move {
-        let mut files = with_chat();
+        let mut files = with_chat("ops");
         files.extend([group("vault", &always("team:ops")).clone(), group("hand", &always("team:ops"))]);
         let restricted = String::from_utf8(files["groups/vault.toml"].clone()).unwrap().replace("internal", "restricted");
         files.insert("groups/vault.toml".to_owned(), restricted.into_bytes());
@@ -195,7 +195,7 @@ fn guardrails_conflicts_and_the_freeze_switch_stand_before_it() {
 #[test]
 fn one_leads_to_another_and_an_owner_is_told_before_many_end() {
     on_both("birthright_leads", |house: House| async move {
-        let mut files = with_chat();
+        let mut files = with_chat("ops");
         files.extend([group("emoji", &always("group:chat"))]);
         house.load(files.clone()).await;
         let mut reviewer = house.reviewer(0.1);
@@ -220,7 +220,7 @@ fn two_replicas_that_decide_at_once_begin_and_end_each_once() {
             return house.leave().await;
         }
         let other = House::core(&house.settings, &house.now).await;
-        let mut all = with_chat();
+        let mut all = with_chat("ops");
         for n in 0..20 {
             all.extend([group(&format!("more-{n:02}"), &always("team:ops"))]);
         }

@@ -272,3 +272,29 @@ fn removals_of_leavers_overtake_what_waits_and_keep_their_order() {
         house.leave().await;
     });
 }
+
+#[test]
+fn a_hundred_who_leave_at_once_are_out_with_all_that_they_held() {
+    on_both("leaver_many", |house: House| async move {
+        let mut people = PEOPLE.to_owned();
+        for n in 0..100 {
+            people.push_str(&format!("[[person]]\nid = \"p{n}\"\nname = \"P{n}\"\nteam = \"ops\"\nemployment = \"permanent\"\n"));
+        }
+        let mut many = files();
+        // More notices than one statement has room for: two for each of 2,500 grants.
+        for n in 0..25 {
+            many.extend([crate::birthright::group(&format!("g{n}"), &crate::birthright::always("team:ops"))]);
+        }
+        house.import(&people).await;
+        house.load(many).await;
+        house.reviewer(1.0).once().await.unwrap();
+        assert_eq!(house.core.reader.live_grants_of("p99".parse().unwrap()).await.unwrap().len(), 25);
+        let before = house.head().await;
+        let began = Instant::now();
+        house.import(PEOPLE).await;
+        println!("{}: 100 people left with 2,500 grants in {:.0} ms", house.database.title(), began.elapsed().as_secs_f64() * 1000.0);
+        assert_eq!(house.head().await - before, 100 + 2500);
+        assert_eq!(house.core.reader.live_grants_of("p99".parse().unwrap()).await.unwrap(), vec![]);
+        house.leave().await;
+    });
+}

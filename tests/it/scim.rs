@@ -60,12 +60,16 @@ impl Fed {
         let bearer = format!("Bearer {}", self.token);
         let mut all = vec![("Authorization", bearer.as_str())];
         all.extend(headers);
-        // After a body that was too large the service closes the connection.
-        match self.client.send(&request(method, &format!("/scim/v2{path}"), &all, body)).await {
+        self.sent(&request(method, &format!("/scim/v2{path}"), &all, body)).await
+    }
+
+    /// After a body that was refused unread the service closes the connection.
+    async fn sent(&mut self, bytes: &[u8]) -> Answer {
+        match self.client.send(bytes).await {
             Ok(answer) => answer,
             Err(_) => {
                 self.client = Client::connect(self.service.address()).await.unwrap();
-                self.client.send(&request(method, &format!("/scim/v2{path}"), &all, body)).await.unwrap()
+                self.client.send(bytes).await.unwrap()
             }
         }
     }
@@ -91,10 +95,41 @@ impl Fed {
         self.must(200, "PATCH", path, body).await
     }
 
+    /// Sends to any route as the admin, and expects a status; answers the body.
+    pub async fn admin(&mut self, status: u16, method: &str, path: &str, body: Value) -> Value {
+        let bearer = format!("Bearer {}", self.admin);
+        let text = (!body.is_null()).then(|| body.to_string());
+        let answer = self.sent(&request(method, path, &[("Authorization", &bearer)], text.as_deref())).await;
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.shown());
+        if answer.body.is_empty() { Value::Null } else { answer.json() }
+    }
+
+    /// Sends to any route as the program that feeds the directory; answers the status.
+    pub async fn client_send(&mut self, method: &str, path: &str, body: Option<&str>) -> u16 {
+        let bearer = format!("Bearer {}", self.token);
+        self.sent(&request(method, path, &[("Authorization", &bearer)], body)).await.status
+    }
+
     /// The person as the API shows them.
     pub async fn person(&mut self, id: &str) -> Value {
         let bearer = format!("Bearer {}", self.admin);
         self.client.send(&request("GET", &format!("/api/v1/people/{id}"), &[("Authorization", &bearer)], None)).await.unwrap().json()
+    }
+
+    /// Has the policy declare attributes of people, and waits until they are published.
+    pub async fn declare(&mut self, attributes: &str) {
+        std::fs::write(self.folder.path().join("policies/attributes.toml"), format!("[attributes]\n{attributes}\n")).unwrap();
+        let last = attributes.lines().last().and_then(|l| l.split(' ').next()).unwrap();
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while !self.must(200, "GET", "/Schemas", Value::Null).await.to_string().contains(last) {
+            assert!(std::time::Instant::now() < until, "the attributes did not come into force");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Where policies and people lie.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// The file of people.

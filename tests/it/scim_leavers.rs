@@ -1,11 +1,13 @@
 //! Leavers over SCIM: one is out at once, a company is not; several sources of one person.
 
+use std::sync::Arc;
+
 use bandpass::{
     directory::{merge::Precedence, tell::Telling},
     domain::{
         actor::Actor,
         person::Person,
-        record::{PersonRecord, SourceName},
+        record::{Dates, PersonRecord, SourceName},
         request::RequestStatus::{Denied, Granted},
     },
     ledger::Snapshot,
@@ -56,6 +58,44 @@ fn a_client_that_deletes_everyone_is_stopped_until_an_admin_confirms() {
             fed.must(204, "DELETE", &format!("/Users/p{n:05}"), Value::Null).await;
         }
         assert_eq!(fed.status("p00029"), "left");
+        fed.end();
+    });
+}
+
+#[test]
+fn an_admin_sees_who_would_leave_and_confirms_what_was_looked_at() {
+    on_both_fed(&[("DIRECTORY__MAX_LEAVE_SHARE", "0.1"), ("DIRECTORY__LEAVE_WINDOW", "1h")], |mut fed| async move {
+        for n in 10..30 {
+            fed.create(json!({ "userName": format!("p{n:05}"), "displayName": format!("Person {n}") })).await;
+        }
+        let system = fed.admin(200, "GET", "/api/v1/system", Value::Null).await;
+        assert_eq!(system["leavers_held"], json!([]), "{system}");
+        fed.admin(409, "POST", "/api/v1/system/leavers/1/confirm", json!({ "reason": "too early" })).await;
+        for n in 10..20 {
+            fed.send("DELETE", &format!("/Users/p{n:05}"), &[], None).await;
+        }
+        // 40 people: four leave, six are asked for and stay.
+        let held = fed.admin(200, "GET", "/api/v1/system", Value::Null).await["leavers_held"].clone();
+        assert_eq!(held.as_array().map(Vec::len), Some(1), "{held}");
+        let (seq, staying) = (held[0]["seq"].as_i64().unwrap(), ["p00014", "p00015", "p00016", "p00017", "p00018", "p00019"]);
+        assert_eq!((held[0]["source"].as_str(), held[0]["leaving"].as_u64(), held[0]["active"].as_u64()), (Some("scim:okta"), Some(5), Some(40)));
+        assert_eq!(held[0]["people"], json!(staying));
+        // Only an admin, only with a reason, only what is held.
+        let path = format!("/api/v1/system/leavers/{seq}/confirm");
+        assert_eq!(fed.client_send("POST", &path, Some("{}")).await, 403);
+        assert_eq!(fed.admin(422, "POST", &path, json!({ "reason": " " })).await["errors"][0]["field"], "reason");
+        fed.admin(409, "POST", &format!("/api/v1/system/leavers/{}/confirm", seq - 1), json!({ "reason": "another" })).await;
+        fed.admin(400, "POST", &path, json!({ "why": "unknown" })).await;
+        assert_eq!(fed.status("p00014"), "active");
+        fed.admin(204, "POST", &path, json!({ "reason": "the Bergen office closes" })).await;
+        fed.admin(409, "POST", &path, json!({ "reason": "again" })).await;
+        assert_eq!(fed.admin(200, "GET", "/api/v1/system", Value::Null).await["leavers_held"], json!([]));
+        for id in staying {
+            fed.must(204, "DELETE", &format!("/Users/{id}"), Value::Null).await;
+        }
+        assert_eq!(fed.status("p00019"), "left");
+        let confirmed = "SELECT CAST(count(*) AS TEXT) AS line FROM audit_log WHERE kind = 'leavers.confirmed'";
+        assert_eq!(fed.database.count(confirmed), 1, "a stale confirmation is none");
         fed.end();
     });
 }
@@ -124,7 +164,7 @@ fn what_was_said_too_long_ago_is_not_used_to_grant() {
                 let ann = snapshot.directory.person("ann").unwrap();
                 let person = Person { title: Some(title.to_owned()), ..Person::clone(ann) };
                 let mut telling = Telling::new(&snapshot.directory, &precedence);
-                telling.person(PersonRecord { source: source.clone(), person, gone: false, given: None, created_at: None, told_at: None, undated: false });
+                telling.person(PersonRecord { source: source.clone(), person: Arc::new(person), gone: false, given: None, dates: Dates::now(None) });
                 Ok::<_, ()>((telling.effect(), ()))
             };
             house.core.ledger.feed(feed.clone(), &source, house.settings.directory.leave_bound(), work).await.unwrap();

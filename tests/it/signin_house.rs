@@ -130,15 +130,20 @@ pub fn run<T: Future<Output = ()>>(test: impl FnOnce() -> T) {
 
 /// Runs a test on both databases.
 pub fn on_both<T: Future<Output = ()>>(name: &str, more: &str, test: impl Fn(Front) -> T) {
+    on_both_with(name, more, "", test);
+}
+
+/// The same, with more lines of `[signin]`.
+pub fn on_both_with<T: Future<Output = ()>>(name: &str, more: &str, signin: &str, test: impl Fn(Front) -> T) {
     run(|| async {
         let folder = Folder::new(&format!("bandpass_{name}"));
         let database = Database::sqlite(folder.path());
-        test(Front::start(folder, database, Issuer::start().await, more, "").await).await;
+        test(Front::start(folder, database, Issuer::start().await, more, signin).await).await;
         match postgres::missing() {
             Some(why) => println!("{name}: PostgreSQL left out: {why}"),
             None => {
                 let folder = Folder::new(&format!("bandpass_{name}"));
-                test(Front::start(folder, Database::postgres(Postgres::shared()), Issuer::start().await, more, "").await).await;
+                test(Front::start(folder, Database::postgres(Postgres::shared()), Issuer::start().await, more, signin).await).await;
             }
         }
     });

@@ -1,10 +1,10 @@
-//! Everything about signing in that must be refused (security.md, 4, items 50 to 62): over the wire, with the status that it
-//! gets, and that nobody gained anything by it.
+//! Everything about signing in that must be refused (security.md, 4, items 50 to 62): over the wire and on both databases, with
+//! the status that it gets, and that nobody gained anything by it.
 
 use serde_json::{Value, json};
 
 use crate::{
-    signin_house::{Front, USUAL, run, text},
+    signin_house::{Front, USUAL, on_both, run, text},
     support::{
         browser::{Browser, header},
         http::Answer,
@@ -24,8 +24,7 @@ async fn refused(front: &Front, browser: &mut Browser, what: &str, answer: &Answ
 
 #[test]
 fn an_answer_that_belongs_to_no_sign_in_of_this_browser() {
-    run(|| async {
-        let front = Front::open("stray", USUAL).await;
+    on_both("stray", USUAL, |front: Front| async move {
         let good = json!({ "employee": "ann" });
         // 53: no state, another state, state of another browser, a state used before.
         let mut browser = front.browser();
@@ -102,8 +101,7 @@ fn an_answer_that_belongs_to_no_sign_in_of_this_browser() {
 
 #[test]
 fn an_id_token_that_is_not_right() {
-    run(|| async {
-        let front = Front::open("idtoken", USUAL).await;
+    on_both("idtoken", USUAL, |front: Front| async move {
         let mut browser = front.browser();
         let wrong: Vec<(&str, Value, &str)> = vec![
             ("54 no nonce", json!({ "nonce": null }), "nonce"),
@@ -169,8 +167,7 @@ fn an_id_token_that_is_not_right() {
 
 #[test]
 fn people_who_are_not_who_they_seem() {
-    run(|| async {
-        let mut front = Front::open("people", USUAL).await;
+    on_both("people", USUAL, |mut front: Front| async move {
         let mut browser = front.browser();
         // Nobody has it; the page says what was looked for and whom to ask.
         let answer = front.sign_in(&mut browser, &json!({ "employee": "carla", "sub": "s-carla" })).await;
@@ -310,8 +307,7 @@ fn an_issuer_by_another_name() {
 
 #[test]
 fn cookies_forms_and_headers() {
-    run(|| async {
-        let front = Front::open("web", USUAL).await;
+    on_both("web", USUAL, |front: Front| async move {
         let mut ann = front.signed_in("ann").await;
         // 57: where to go afterwards is a path of this site.
         for bad in ["//evil.example", "/%5Cevil.example", "https:evil.example", "javascript:alert(1)", "/a%0d%0aSet-Cookie:x=y", "%2F%2Fevil.example"] {
@@ -367,10 +363,7 @@ fn cookies_forms_and_headers() {
 
 #[test]
 fn behind_tls_cookies_are_bound_to_the_host() {
-    run(|| async {
-        let folder = crate::support::service::Folder::new("bandpass_https");
-        let database = crate::support::database::Database::sqlite(folder.path());
-        let mut front = Front::start(folder, database, Issuer::start().await, USUAL, "").await;
+    on_both("https", USUAL, |mut front: Front| async move {
         front.service.stop();
         front.service.set("SERVER__PUBLIC_URL", "https://access.example.com");
         front.service.start().await;

@@ -2,15 +2,14 @@
 
 use serde_json::{Value, json};
 
-
 use crate::{
-    signin_house::{Front, USUAL, on_both, run, text},
+    signin_house::{Front, USUAL, on_both, on_both_with, text},
     support::{
         browser::header,
         database::Database,
         http::Answer,
         issuer::{Issuer, now},
-        service::Folder,
+        postgres::Postgres,
     },
 };
 
@@ -111,10 +110,7 @@ fn an_issuer_ends_sessions() {
 
 #[test]
 fn time_and_leaving_end_sessions() {
-    run(|| async {
-        let folder = Folder::new("bandpass_limits");
-        let database = Database::sqlite(folder.path());
-        let mut front = Front::start(folder, database, Issuer::start().await, USUAL, "idle = \"5m\"\nabsolute = \"5m\"").await;
+    on_both_with("limits", USUAL, "idle = \"5m\"\nabsolute = \"5m\"", |mut front: Front| async move {
         let (mut ann, mut bob) = (front.signed_in("ann").await, front.signed_in("bob").await);
         front.with_people(&crate::house::PEOPLE.replace("id = \"bob\"", "id = \"bobby\"")).await;
         assert!(front.is_in(&mut ann).await && !front.is_in(&mut bob).await, "whoever left is out, a restart ends nobody else");
@@ -138,8 +134,7 @@ fn time_and_leaving_end_sessions() {
 
 #[test]
 fn an_idle_session_is_over() {
-    run(|| async {
-        let front = Front::open("idle", USUAL).await;
+    on_both("idle", USUAL, |front: Front| async move {
         let mut ann = front.signed_in("ann").await;
         assert!(front.is_in(&mut ann).await);
         let mut front = front;
@@ -159,8 +154,13 @@ fn an_idle_session_is_over() {
     });
 }
 
+/// Changes rows past the service, as only time would.
 fn run_sql(database: &Database, sql: &str) {
     use diesel::{Connection, connection::SimpleConnection};
+    if let Some(url) = database.superuser_url() {
+        Postgres::sql_at(&url, sql).unwrap();
+        return;
+    }
     let url = database.url();
     let mut connection = diesel::SqliteConnection::establish(url.strip_prefix("sqlite:").unwrap()).unwrap();
     connection.batch_execute(sql).unwrap();

@@ -164,3 +164,69 @@ fn a_service_asks_for_its_owner_and_never_votes() {
         service.must(&["audit", "verify", "--rebuild"]);
     });
 }
+
+#[test]
+fn a_service_takes_back_what_is_its_own_and_no_more() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (_folder, mut service) = started("bandpass_service_own").await;
+        let make = |arguments: &[&str]| {
+            let all = [&["token", "create", "--format", "json"], arguments].concat();
+            let value: serde_json::Value = serde_json::from_str(&service.must(&all)).unwrap();
+            (value["token"].as_str().unwrap().to_owned(), value["id"].as_str().unwrap().to_owned())
+        };
+        let owner = organisation::owners()[0].clone();
+        let (robot, robot_id) = make(&["--service", "robot", "--owner", &owner, "--scopes", "read,request"]);
+        let (person, person_id) = make(&["--person", &owner, "--scopes", "read,request"]);
+        let (alarm, _) = make(&["--service", "alarm", "--owner", &organisation::person(0), "--scopes", "read,request,admin"]);
+        let (other, _) = make(&["--person", "p00010", "--scopes", "read,request"]);
+        let held = async |token: &str| {
+            let granted = call(&service, token, "POST", "/api/v1/requests", Some(r#"{"group":"instant-0000","duration":"8h"}"#)).await;
+            assert_eq!(granted.status, 201, "{}", granted.shown());
+            format!("/api/v1/grants/{}/revoke", granted.json()["grant"]["id"].as_str().unwrap())
+        };
+        let why = Some(r#"{"reason":"drill"}"#);
+        let (own, theirs) = (held(&person).await, held(&other).await);
+        // Its owner owns the group and could; it gives back what its owner holds.
+        assert_eq!(call(&service, &robot, "POST", &theirs, why).await.status, 403);
+        assert_eq!(call(&service, &robot, "POST", &own, why).await.status, 200);
+        // A program of an admin may take away, and stop grants; people let them go on.
+        assert_eq!(call(&service, &alarm, "POST", &theirs, why).await.status, 200);
+        let confirm = async |token: &str| call(&service, token, "POST", "/api/v1/policy/endings/1/confirm", why).await.status;
+        let (admin, _) = make(&["--person", &organisation::person(0), "--scopes", "read,admin"]);
+        assert_eq!((confirm(&alarm).await, confirm(&admin).await), (403, 409), "nothing waits, and a program would not be asked");
+        // Tokens of its owner are none of its business, but its own is.
+        let revoke = |id: &str| format!("/api/v1/tokens/{id}/revoke");
+        assert_eq!(call(&service, &robot, "POST", &revoke(&person_id), None).await.status, 403);
+        assert_eq!(call(&service, &robot, "POST", &revoke(&robot_id), None).await.status, 204);
+        assert_eq!(call(&service, &robot, "GET", "/api/v1/groups", None).await.status, 401);
+        service.stop();
+        service.must(&["audit", "verify", "--rebuild"]);
+    });
+}
+
+#[test]
+fn a_dead_token_is_told_no_answer_that_was_kept_and_its_refusals_are_recorded() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let folder = Folder::new("bandpass_dead_token");
+        organisation::write(folder.path(), Size { people: 20, instant: 2, asked: 2, asked_twice: 0 });
+        let database = Database::sqlite(folder.path());
+        let mut service = Service::new(&program(env!("CARGO_BIN_EXE_bandpass")), folder.path(), "run", &database);
+        service.start().await;
+        let token = &service.tokens(&["p00010".to_owned()], "read,request")[0];
+        let bearer = format!("Bearer {token}");
+        let wish = request("POST", "/api/v1/requests", &[("Authorization", &bearer), ("Idempotency-Key", "once")], Some(r#"{"group":"instant-0000","duration":"8h"}"#));
+        let first = http::once(service.address(), &wish).await.unwrap();
+        let again = http::once(service.address(), &wish).await.unwrap();
+        assert_eq!((first.status, again.status, again.head.to_lowercase().contains("idempotent-replayed: true")), (201, 201, true));
+        // An admin's route refuses it, and it is revoked before the minute is over.
+        assert_eq!(call(&service, token, "GET", "/api/v1/audit", None).await.status, 403);
+        let id = call(&service, token, "GET", "/api/v1/tokens", None).await.json()["items"][0]["id"].as_str().unwrap().to_owned();
+        service.must(&["token", "revoke", &id]);
+        assert_eq!(http::once(service.address(), &wish).await.unwrap().status, 401, "nothing is repeated to a dead token");
+        service.stop();
+        assert_eq!(database.count("SELECT CAST(count(*) AS TEXT) AS line FROM audit_log WHERE kind = 'refused' AND actor = 'person:p00010'"), 1);
+        service.must(&["audit", "verify", "--rebuild"]);
+    });
+}

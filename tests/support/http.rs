@@ -94,6 +94,8 @@ impl Client {
         let status = head.get(9..12).and_then(|s| s.parse().ok()).ok_or_else(|| broken("no status line"))?;
         let length = head.lines().find_map(|l| l.split_once(':').filter(|(n, _)| n.eq_ignore_ascii_case("content-length"))?.1.trim().parse::<usize>().ok());
         let length = match length {
+            // An answer to HEAD says how long the body would be.
+            _ if request.starts_with(b"HEAD ") => 0,
             Some(length) => length,
             None if status == 204 || status == 304 => 0,
             None => return Err(broken("an answer without Content-Length")),

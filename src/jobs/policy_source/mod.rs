@@ -1,6 +1,9 @@
 //! Follows the policy source, a folder or a git repository: a change that checks out comes into force without a restart; one
 //! that does not leaves the last good set in force, is an event, and shows on `/policy` until it is mended (semantics.md, 28).
 //!
+//! A first set may name people whom SCIM or a catalogue has yet to bring. Until they have come no set is in force, so everything is
+//! denied; a look at the same files is a new one when the directory has changed, and loads them when every name is known.
+//!
 //! One look: read the source, try the files in a child process ([`Canary`]), compile, load by compare and set. A source that
 //! does not answer is a fault of the source, not of the policy: it is shown with the time of the last success.
 
@@ -197,6 +200,9 @@ impl PolicySource {
         // Notes are for whoever writes, at `policy check`; the service shows what is wrong.
         problems.retain(|p| p.severity > Severity::Note);
         if problems.iter().any(|p| p.severity == Severity::Error) {
+            if parent.is_none() && policy::codes::awaits_people(&problems) {
+                ledger.set_declared_attributes(blocking(move || policy::attributes_in(&files)).await?);
+            }
             return self.refuse(ledger, hash, problems).await;
         }
         if is_in_force {
@@ -238,7 +244,10 @@ impl PolicySource {
             let first: Vec<String> = errors.take(10).map(|p| if p.file.is_empty() { format!("{} [{}]", p.message, p.code) } else { format!("{}:{}: {} [{}]", p.file, p.line, p.message, p.code) }).collect();
             let key = format!("{digest} {}", first.join("\n"));
             self.record(ledger, key, digest, u32::try_from(count).unwrap_or(u32::MAX), first).await?;
-            tracing::error!(errors = count, "the policy source cannot be used; the last good set stays in force");
+            match ledger.snapshot().in_force {
+                Some(_) => tracing::error!(errors = count, "the policy source cannot be used; the last good set stays in force"),
+                None => tracing::error!(errors = count, "the policy source cannot be used, and no policy is in force: everything is denied"),
+            }
             ledger.set_policy_problems(problems.clone());
         }
         Ok(Load::Refused(problems))

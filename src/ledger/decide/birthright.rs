@@ -65,12 +65,7 @@ pub(super) fn begin(
     let inputs = inputs(subject, world.state.holds(person, group));
     let decision = world.snapshot.policy.birthright(subject, group, world.now, &inputs.holds);
     let (Effect::Grant, Some(rule), Some(max)) = (decision.effect, decision.rule.clone(), decision.max) else { return Ok(recorder.done()) };
-    // What waits for people is held now without them.
-    if let Some(pending) = world.state.pending(person, group) {
-        let cause = Some(Cause::Birthright { rule: rule.clone() });
-        let told = Personal { reason: Some(format!("the rule \"{rule}\" gives it without asking now")), ..Personal::default() };
-        recorder.record(Change::RequestWithdrawn { request: pending.id, person: person.clone(), group: group.clone(), cause }, told);
-    }
+    withdraw_what_waits(world, person, group, &rule, &mut recorder);
     let seq = recorder.seq();
     let decided_revision = decision.policy_revision.clone();
     let grant = match live {
@@ -103,6 +98,14 @@ pub(super) fn begin(
     };
     recorder.record(Change::GrantBirthright { grant: grant.clone(), deliveries, decided_revision }, personal);
     Ok(recorder.answer(Answer::Grant { grant }))
+}
+
+/// What waits for people is held now without them.
+pub(super) fn withdraw_what_waits(world: &World<'_>, person: &PersonId, group: &GroupId, rule: &str, recorder: &mut Recorder<'_>) {
+    let Some(pending) = world.state.pending(person, group) else { return };
+    let cause = Some(Cause::Birthright { rule: rule.to_owned() });
+    let told = Personal { reason: Some(format!("the rule \"{rule}\" gives it without asking now")), ..Personal::default() };
+    recorder.record(Change::RequestWithdrawn { request: pending.id, person: person.clone(), group: group.clone(), cause }, told);
 }
 
 fn inputs(subject: Subject<'_>, holds: std::collections::BTreeSet<GroupId>) -> Inputs {

@@ -105,13 +105,16 @@ pub(super) fn hold_leavers(world: &World<'_>, actor: &Actor, source: &SourceName
     Ok(recorder.done())
 }
 
-/// Lets a source go on.
-pub(super) fn confirm_leavers(world: &World<'_>, actor: &Actor, source: &SourceName, reason: &str, mut recorder: Recorder<'_>) -> Result<Decided, Refusal> {
+/// Lets a source go on, if what was looked at is what is held.
+pub(super) fn confirm_leavers(world: &World<'_>, actor: &Actor, (source, held): (&SourceName, Option<i64>), reason: &str, mut recorder: Recorder<'_>) -> Result<Decided, Refusal> {
     if !world.is_admin(actor) || actor.service().is_some() {
         return Err(Refusal::NotAllowed { reason: "only an admin can confirm that so many people leave".to_owned() });
     }
     if reason.trim().is_empty() {
         return Err(Refusal::Impossible { field: Some("reason".to_owned()), reason: "say why it is right that they leave".to_owned() });
+    }
+    if held.is_some_and(|seq| world.state.held_leavers(source) != Some(seq)) {
+        return Err(Refusal::Stale { what: "what is held back".to_owned() });
     }
     recorder.record(Change::LeaversConfirmed { source: source.clone() }, Personal { comment: Some(reason.to_owned()), ..Personal::default() });
     Ok(recorder.done())

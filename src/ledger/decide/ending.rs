@@ -130,6 +130,9 @@ pub(super) fn adopt(
     let decisive = decision.rule.as_ref().filter(|_| decision.effect != Effect::Deny);
     let rule = decisive.and_then(|name| policy.rules.iter().find(|r| r.name == *name && r.then != Then::Always));
     let rule = rule.ok_or_else(|| impossible("no rule would give or approve it".to_owned()))?;
+    if let Some((source, _)) = world.stale(person) {
+        return Err(impossible(format!("what is known of `{person}` is too old to give access by: `{source}` was not heard from for too long")));
+    }
     let grant = Grant {
         id: GrantId(ids.fresh()),
         person: person.clone(),

@@ -18,7 +18,8 @@ fn by_bandpass(actor: &Actor) -> Result<(), Refusal> {
 /// Holds endings back, instead of those that wait already.
 pub(super) fn hold(world: &World<'_>, actor: &Actor, of: &HeldChange, mut recorder: Recorder<'_>) -> Result<Decided, Refusal> {
     by_bandpass(actor)?;
-    if of.policy_revision != world.snapshot.in_force || of.directory_revision != world.snapshot.directory.revision() {
+    // The directory may have moved on, as one that is fed does all the time: who looks again holds again.
+    if of.policy_revision != world.snapshot.in_force || of.directory_revision > world.snapshot.directory.revision() {
         return Err(Refusal::Stale { what: "the policy or the directory in force".to_owned() });
     }
     let reason = |text: String| Personal { reason: Some(text), ..Personal::default() };

@@ -12,6 +12,7 @@ mod operate;
 mod holding;
 mod policy;
 pub mod reconsider;
+mod service;
 mod signin;
 mod submit;
 mod vote;
@@ -124,7 +125,11 @@ impl<'a> Recorder<'a> {
 /// # Errors
 /// A [`Refusal`] says why nothing happens.
 pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) -> Result<Decided, Refusal> {
-    world.check_actor(&envelope.actor)?;
+    // What was refused to somebody is recorded although their token was revoked, or they left, meanwhile.
+    if !matches!(envelope.command, Command::RecordRefusals { .. }) {
+        world.check_actor(&envelope.actor)?;
+    }
+    service::check(world, &envelope.actor, &envelope.command)?;
     let mut recorder = Recorder::new(world, envelope);
     match &envelope.command {
         Command::Submit { person, group, duration, justification } => {
@@ -155,7 +160,7 @@ pub fn decide(world: &World<'_>, envelope: &Envelope, ids: &mut dyn IdSource) ->
         }
         Command::SourceSeen { source } => directory::source_seen(world, &envelope.actor, source, recorder),
         Command::HoldLeavers { source, leaving, active } => directory::hold_leavers(world, &envelope.actor, source, (*leaving, *active), recorder),
-        Command::ConfirmLeavers { source, reason } => directory::confirm_leavers(world, &envelope.actor, source, reason, recorder),
+        Command::ConfirmLeavers { source, held, reason } => directory::confirm_leavers(world, &envelope.actor, (source, *held), reason, recorder),
         Command::LoadPolicy { revision, parent, source, commit, access, .. } => {
             policy::load(world, revision, parent.as_ref(), (source, commit.as_ref(), access.as_ref()), recorder, ids)
         }
@@ -207,7 +212,10 @@ fn told_first(first: &str, errors: u32) -> String {
 
 impl World<'_> {
     /// Whoever acts is active, and the token they came with is alive, now and under the head lock.
-    fn check_actor(&self, actor: &Actor) -> Result<(), Refusal> {
+    ///
+    /// # Errors
+    /// A [`Refusal`] when not.
+    pub(crate) fn check_actor(&self, actor: &Actor) -> Result<(), Refusal> {
         let Actor::Person { id, token, service, .. } = actor else { return Ok(()) };
         if let Some(token) = token {
             let alive = |t: &Token| t.person == *id && t.service == *service && t.revoked_at.is_none() && t.expires_at > self.now;

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Decided, Recorder, World, ending, inputs::{Inputs, LedgerFacts}, is_in, removals};
+use super::{Decided, Recorder, World, birthright, ending, inputs::{Inputs, LedgerFacts}, is_in, removals};
 use crate::{
     domain::{
         actor::Actor,
@@ -234,6 +234,9 @@ pub(super) fn carry_out(
             flagged
         }
         Wanted::Stands => {
+            if grant.provenance == Provenance::Birthright {
+                birthright::withdraw_what_waits(world, &grant.person, &grant.group, &grant.rule, &mut recorder);
+            }
             let kept = Grant { ends_at: full_end, standing: None, ..grant.clone() };
             recorder.record(Change::GrantKept { grant: kept.clone(), decided_revision }, personal("it stands again by today's policy, people and holdings".to_owned()));
             kept

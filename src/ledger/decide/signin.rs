@@ -104,7 +104,13 @@ pub(super) fn end(
     if !allowed {
         return Err(Refusal::NotFound { noun: "session".to_owned() });
     }
-    let meant = |s: &&Session| only.is_none_or(|ids| ids.contains(&s.id)) && except != Some(s.id);
+    // What the job saw is looked at again: it may have known less of the directory, or have a clock that is ahead.
+    let is_over = |s: &Session| match cause {
+        SessionEnd::Left => !world.is_here(person),
+        SessionEnd::Absolute => s.expires_at <= world.now,
+        _ => true,
+    };
+    let meant = |s: &&Session| only.is_none_or(|ids| ids.contains(&s.id)) && except != Some(s.id) && is_over(s);
     let ending: Vec<SessionId> = world.state.live_sessions(person).filter(meant).map(|s| s.id).collect();
     for session in ending {
         recorder.record(Change::SessionEnded { session, person: person.clone(), cause }, Personal::default());

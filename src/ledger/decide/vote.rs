@@ -46,7 +46,10 @@ fn voters(world: &World<'_>, request: &Request, stage: &Stage) -> std::collectio
     let owner = world.snapshot.policy.set().group(request.group.as_str()).map_or(&[][..], |g| g.owner.as_slice());
     let asker = super::Asker { person: &request.person, filed_by: &request.filed_by, owner, submitted_at: request.submitted_at };
     let holders = |g: &crate::domain::id::GroupId| world.state.holders(g).map(|grant| (grant.person.clone(), grant.starts_at)).collect();
-    super::eligible(stage, asker, request.stage_since, world.now, &world.snapshot.directory, &holders)
+    let mut may = super::eligible(stage, asker, request.stage_since, world.now, &world.snapshot.directory, &holders);
+    // What was not heard from for too long makes nobody an approver either (security.md, 1.26).
+    may.retain(|person| world.stale(person).is_none());
+    may
 }
 
 /// The person behind a vote, if they may give it.
@@ -57,6 +60,9 @@ fn voter<'a>(world: &World<'_>, actor: &'a Actor, request: &Request, stage: &Sta
     }
     if *person == request.person || *person == request.filed_by {
         return Err(not_allowed("nobody decides a request of their own, or one they filed"));
+    }
+    if let Some((source, _)) = world.stale(person) {
+        return Err(not_allowed(&format!("what is known of you is too old to vote by: `{source}` was not heard from for too long; an admin sees to it")));
     }
     if voters(world, request, stage).contains(person) { Ok(person) } else { Err(not_allowed("you are not one of those who are asked")) }
 }

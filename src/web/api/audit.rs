@@ -66,8 +66,8 @@ pub(crate) fn filter(query: &AuditQuery) -> Result<AuditFilter, Problem> {
 /// Events, newest first.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(AuditQuery), responses((status = 200, body = List<EventShape>), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub async fn list(state: Data<AppState>, _caller: Known, query: Query<AuditQuery>) -> Result<Json<List<EventShape>>, Problem> {
-    let found = state.reader.audit(filter(&query)?, page(&state, query.limit, query.cursor.as_deref())?).await?;
-    Ok(Json(List { items: found.items.iter().map(EventShape::from).collect(), next: cursor(&state, found.next) }))
+    let found = state.reader.audit(filter(&query)?, page(query.limit, query.cursor.as_deref())?).await?;
+    Ok(Json(List { items: found.items.iter().map(EventShape::from).collect(), next: cursor(found.next) }))
 }
 
 /// One event.

@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, web::{Data, Json, Path, Query}};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{cursor, execute, page, parse, requests::unexpected, shapes::{GrantShape, List, RequestShape}};
+use super::{Sent, cursor, execute, page, parse, requests::unexpected, shapes::{GrantShape, List, RequestShape}};
 use crate::{
     auth::{Caller, visibility},
     domain::{command::{Answer, Command}, grant::Grant, id::{GrantId, GroupId, PersonId}, time::Time},
@@ -47,8 +47,8 @@ pub async fn list(state: Data<AppState>, caller: Known, query: Query<GrantQuery>
     };
     let at: Time = parse("at", query.at.as_deref())?.unwrap_or_else(|| state.ledger.now());
     let filter = GrantFilter { people, groups: group.map(|g| BTreeSet::from([g])), at: Some(at), ..GrantFilter::default() };
-    let found = state.reader.grants(filter, page(&state, query.limit, query.cursor.as_deref())?).await?;
-    Ok(Json(List { items: found.items.iter().map(|g| GrantShape::new(&caller.snapshot, g)).collect(), next: cursor(&state, found.next) }))
+    let found = state.reader.grants(filter, page(query.limit, query.cursor.as_deref())?).await?;
+    Ok(Json(List { items: found.items.iter().map(|g| GrantShape::new(&caller.snapshot, g)).collect(), next: cursor(found.next) }))
 }
 
 /// A grant that the caller may see; admins see what they may end.
@@ -70,9 +70,9 @@ pub struct Revoke {
 
 /// End a grant before its time: the holder, an owner, an admin.
 #[utoipa::path(post, path = "/api/v1/grants/{id}/revoke", tag = "grants", request_body = Revoke, params(("id" = String, Path)), responses((status = 200, body = GrantShape), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
-pub async fn revoke(state: Data<AppState>, caller: Known, id: Path<String>, body: Option<Json<Revoke>>) -> Result<Json<GrantShape>, Problem> {
+pub async fn revoke(state: Data<AppState>, caller: Known, id: Path<String>, body: Sent<Revoke>) -> Result<Json<GrantShape>, Problem> {
     let grant = visible(&state, &caller, &id).await?;
-    let reason = limits::text("reason", body.map(Json::into_inner).unwrap_or_default().reason)?;
+    let reason = limits::text("reason", body.0.reason)?;
     let reply = execute(&state, &caller, Command::Revoke { grant: grant.id, reason }, None, "revoke", &id).await?;
     match reply.answer? {
         Answer::Grant { grant } => Ok(Json(GrantShape::new(&caller.snapshot, &grant))),
@@ -94,9 +94,9 @@ pub struct Renew {
 
 /// Ask for more time on a live grant; decided like a request for its group.
 #[utoipa::path(post, path = "/api/v1/grants/{id}/renew", tag = "grants", request_body = Renew, params(("id" = String, Path)), responses((status = 201, body = RequestShape), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
-pub async fn renew(state: Data<AppState>, caller: Known, id: Path<String>, body: Option<Json<Renew>>) -> Result<HttpResponse, Problem> {
+pub async fn renew(state: Data<AppState>, caller: Known, id: Path<String>, body: Sent<Renew>) -> Result<HttpResponse, Problem> {
     let grant = visible(&state, &caller, &id).await?;
-    let body = body.map(Json::into_inner).unwrap_or_default();
+    let body = body.0;
     let duration = parse("duration", body.duration.as_deref())?;
     let justification = limits::text("justification", body.justification)?;
     let reply = execute(&state, &caller, Command::Renew { grant: grant.id, duration, justification }, None, "renew", &id).await?;

@@ -79,6 +79,6 @@ pub async fn members(state: Data<AppState>, caller: Known, id: Path<String>, que
     }
     let at: Time = parse("at", query.at.as_deref())?.unwrap_or_else(|| state.ledger.now());
     let filter = GrantFilter { groups: Some([group].into()), at: Some(at), ..GrantFilter::default() };
-    let found = state.reader.grants(filter, page(&state, query.limit, query.cursor.as_deref())?).await?;
-    Ok(Json(List { items: found.items.iter().map(|g| GrantShape::new(&caller.snapshot, g)).collect(), next: cursor(&state, found.next) }))
+    let found = state.reader.grants(filter, page(query.limit, query.cursor.as_deref())?).await?;
+    Ok(Json(List { items: found.items.iter().map(|g| GrantShape::new(&caller.snapshot, g)).collect(), next: cursor(found.next) }))
 }

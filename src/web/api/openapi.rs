@@ -28,7 +28,7 @@ impl Modify for Bearer {
         super::grants::list, super::grants::revoke, super::grants::renew,
         super::tokens::list, super::tokens::revoke,
         super::audit::list, super::audit::show, super::audit::checkpoint,
-        super::service::policy, super::system::system, super::endings::confirm, super::webhook::ring, super::service::healthz, super::service::readyz, super::service::metrics,
+        super::service::policy, super::system::system, super::endings::confirm, super::leavers::confirm, super::webhook::ring, super::service::healthz, super::service::readyz, super::service::metrics,
     ),
     modifiers(&Bearer),
     security(("token" = [])),

@@ -41,7 +41,7 @@ pub async fn show(state: Data<AppState>, caller: Known, id: Path<String>) -> Res
     let told = precedence.origins(directory.records().of_person(&id)).into_iter().map(|(field, record)| FactSourceShape {
         field: field.to_owned(),
         source: record.source.to_string(),
-        told_at: record.told_at.map(|at| at.to_string()),
+        told_at: record.dates.told_at.map(|at| at.to_string()),
         seen_at: directory.seen(&record.source).map(|at| at.to_string()),
     });
     Ok(Json(PersonDetailShape { person: PersonShape::from(&**person), sources: told.collect() }))
@@ -91,7 +91,7 @@ pub async fn life(state: Data<AppState>, caller: Known, id: Path<String>, query:
         state.refusals.note(&caller, "GET timeline", "not_allowed", person.as_str());
         return Err(Problem::not_allowed("what happened to a person is seen by themselves, their managers and auditors"));
     }
-    let page = page(&state, query.limit, query.cursor.as_deref())?;
+    let page = page(query.limit, query.cursor.as_deref())?;
     let rows = state.reader.timeline(person, page.before, page.limit).await?;
     let next = rows.last().filter(|_| rows.len() == usize::from(page.limit)).map(|last| last.seq);
     let told = |row: &crate::store::read::AuditRow| {
@@ -109,7 +109,7 @@ pub async fn life(state: Data<AppState>, caller: Known, id: Path<String>, query:
             source: e.source,
         })
     };
-    Ok(Json(List { items: rows.iter().filter_map(told).collect(), next: cursor(&state, next) }))
+    Ok(Json(List { items: rows.iter().filter_map(told).collect(), next: cursor(next) }))
 }
 
 /// When.
@@ -141,8 +141,8 @@ pub async fn grants(state: Data<AppState>, caller: Known, id: Path<String>, quer
     };
     let at: Time = parse("at", query.at.as_deref())?.unwrap_or_else(|| state.ledger.now());
     let filter = GrantFilter { people: Some([person].into()), groups, at: Some(at), ..GrantFilter::default() };
-    let found = state.reader.grants(filter, page(&state, query.limit, query.cursor.as_deref())?).await?;
-    Ok(Json(List { items: found.items.iter().map(|g| GrantShape::new(&caller.snapshot, g)).collect(), next: cursor(&state, found.next) }))
+    let found = state.reader.grants(filter, page(query.limit, query.cursor.as_deref())?).await?;
+    Ok(Json(List { items: found.items.iter().map(|g| GrantShape::new(&caller.snapshot, g)).collect(), next: cursor(found.next) }))
 }
 
 /// One team with its members and sub-teams.

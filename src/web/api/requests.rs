@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web::{Data, Json, Path, Query}};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{cursor, execute, page, parse, shapes::{DecisionShape, DeliveryShape, GrantShape, List, RequestShape}};
+use super::{Sent, cursor, execute, page, parse, shapes::{DecisionShape, DeliveryShape, GrantShape, List, RequestShape}};
 use crate::{
     auth::{Caller, session::secret_hash, visibility},
     domain::{
@@ -95,7 +95,7 @@ fn idempotency(caller: &Caller, http: &HttpRequest, route: &str, command: &Comma
     let Some(key) = http.headers().get("idempotency-key") else { return Ok(None) };
     let key = key.to_str().ok().filter(|k| (1..=255).contains(&k.len())).ok_or_else(|| Problem::bad_field("Idempotency-Key", "expected 1 to 255 visible ASCII characters"))?;
     let body = serde_json::to_string(command).map_err(|_| Problem::bad_field("body", "cannot be kept"))?;
-    Ok(Some(Idempotency { scope: secret_hash(&format!("{}\0{route}\0{key}", caller.id())), body: secret_hash(&body) }))
+    Ok(Some(Idempotency { scope: secret_hash(&format!("{}\0{}\0{route}\0{key}", caller.id(), caller.actor().service().map_or("", |s| s.as_str()))), body: secret_hash(&body) }))
 }
 
 /// What a request would meet.
@@ -165,8 +165,8 @@ pub async fn list(state: Data<AppState>, caller: Known, query: Query<RequestQuer
         None => Some(BTreeSet::from([caller.id().clone()])),
     };
     let filter = RequestFilter { people, groups: group.map(|g| BTreeSet::from([g])), status };
-    let found = state.reader.requests(filter, page(&state, query.limit, query.cursor.as_deref())?).await?;
-    Ok(Json(List { items: found.items.iter().map(|r| RequestShape::new(&caller.snapshot, r, None, None)).collect(), next: cursor(&state, found.next) }))
+    let found = state.reader.requests(filter, page(query.limit, query.cursor.as_deref())?).await?;
+    Ok(Json(List { items: found.items.iter().map(|r| RequestShape::new(&caller.snapshot, r, None, None)).collect(), next: cursor(found.next) }))
 }
 
 /// A request that the caller may see: theirs, of those they manage, of groups they own, or one they are asked about.
@@ -239,9 +239,9 @@ pub(crate) fn answered(snapshot: &Snapshot, answer: Answer) -> Result<RequestSha
 
 /// Approve a request.
 #[utoipa::path(post, path = "/api/v1/requests/{id}/approve", tag = "requests", request_body = Approve, params(("id" = String, Path)), responses((status = 200, body = RequestShape), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
-pub async fn approve(state: Data<AppState>, caller: Known, id: Path<String>, body: Option<Json<Approve>>) -> Result<Json<RequestShape>, Problem> {
+pub async fn approve(state: Data<AppState>, caller: Known, id: Path<String>, body: Sent<Approve>) -> Result<Json<RequestShape>, Problem> {
     let request = visible(&state, &caller, &id).await?;
-    let comment = limits::text("comment", body.map(Json::into_inner).unwrap_or_default().comment)?;
+    let comment = limits::text("comment", body.0.comment)?;
     let reply = execute(&state, &caller, Command::Approve { request: request.id, comment }, None, "approve", &id).await?;
     answered(&caller.snapshot, reply.answer?).map(Json)
 }
@@ -257,7 +257,7 @@ pub async fn deny(state: Data<AppState>, caller: Known, id: Path<String>, body: 
 
 /// Take one's request back.
 #[utoipa::path(post, path = "/api/v1/requests/{id}/withdraw", tag = "requests", request_body = Empty, params(("id" = String, Path)), responses((status = 200, body = RequestShape), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
-pub async fn withdraw(state: Data<AppState>, caller: Known, id: Path<String>, _body: Option<Json<Empty>>) -> Result<Json<RequestShape>, Problem> {
+pub async fn withdraw(state: Data<AppState>, caller: Known, id: Path<String>, _: Sent<Empty>) -> Result<Json<RequestShape>, Problem> {
     let request = visible(&state, &caller, &id).await?;
     let reply = execute(&state, &caller, Command::Withdraw { request: request.id }, None, "withdraw", &id).await?;
     answered(&caller.snapshot, reply.answer?).map(Json)

@@ -19,21 +19,22 @@ pub async fn healthz() -> &'static str {
 }
 
 /// Whether the service decides: 503 when it does not; `degraded` when the newest policy cannot be used or its
-/// source not be reached.
+/// source not be reached, and while none is in force yet, so that everything is denied and directories can send people.
 #[utoipa::path(get, path = "/readyz", tag = "service", responses((status = 200, body = Object), (status = 503, body = Object)))]
 pub async fn readyz(state: Data<AppState>) -> HttpResponse {
     let snapshot = state.ledger.snapshot();
     let database = state.database_answers.get(async { state.reader.head().await.is_ok() }).await;
-    let deciding = state.ledger.is_deciding() && snapshot.in_force.is_some();
+    let deciding = state.ledger.is_deciding();
+    let without_policy = snapshot.without_policy();
     let errors = snapshot.problems.iter().filter(|p| p.severity == crate::domain::problem::Severity::Error).count();
     let source = state.ledger.source_state();
-    let word = match (database && deciding, errors == 0 && source.unreachable.is_none()) {
+    let word = match (database && deciding, errors == 0 && source.unreachable.is_none() && without_policy.is_none()) {
         (false, _) => "not ready",
         (true, true) => "ready",
         (true, false) => "degraded",
     };
     let body = json!({
-        "status": word, "database": database, "deciding": deciding, "policy_revision": snapshot.in_force,
+        "status": word, "database": database, "deciding": deciding, "policy_revision": snapshot.in_force, "without_policy": without_policy,
         "policy_errors": errors, "policy_source_reachable": source.unreachable.is_none(), "policy_source_reached": source.reached, "frozen": snapshot.frozen,
     });
     if word == "not ready" { HttpResponse::ServiceUnavailable().json(body) } else { HttpResponse::Ok().json(body) }

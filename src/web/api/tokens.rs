@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web::{Data, Json, Path, Query}};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{execute, parse, requests::Empty};
+use super::{Sent, execute, parse, requests::Empty};
 use crate::{
     domain::{command::Command, id::TokenId},
     store::read_tokens::{TokenFilter, UsedToken},
@@ -77,7 +77,7 @@ pub async fn list(state: Data<AppState>, caller: Known, query: Query<TokenQuery>
 
 /// Revoke a token: one's own, or as an admin anybody's.
 #[utoipa::path(post, path = "/api/v1/tokens/{id}/revoke", tag = "tokens", request_body = Empty, params(("id" = String, Path)), responses((status = 204), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
-pub async fn revoke(state: Data<AppState>, caller: Known, id: Path<String>, _body: Option<Json<Empty>>) -> Result<HttpResponse, Problem> {
+pub async fn revoke(state: Data<AppState>, caller: Known, id: Path<String>, _: Sent<Empty>) -> Result<HttpResponse, Problem> {
     let token: TokenId = id.parse().map_err(|_| Problem::not_found("token"))?;
     execute(&state, &caller, Command::RevokeToken { token }, None, "revoke token", &id).await?.answer?;
     Ok(HttpResponse::NoContent().finish())

@@ -20,7 +20,7 @@ fn list(resources: Vec<Value>) -> HttpResponse {
 }
 
 fn kinds(client: &Client) -> [ResourceType; 2] {
-    [schema::users(&client.connectors(), &client.attributes()), schema::groups()]
+    [client.users(), schema::groups()]
 }
 
 /// What is supported, and what is not: no bulk, no passwords.

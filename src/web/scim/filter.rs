@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use scim_v2::filter::{AttrExp, AttrPath, CompValue, CompareOp, Filter, ValFilter};
 use serde_json::Value;
 
-use super::{Object, error::ScimError, schema::{Attribute, Kind, ResourceType}};
+use super::{Object, error::ScimError, schema::{Attribute, Kind, ResourceType}, view::Reads};
 use crate::domain::time::Time;
 
 /// The longest filter, in bytes.
@@ -32,7 +32,7 @@ fn check(filter: &Filter, kind: &ResourceType) -> Result<(), ScimError> {
         Filter::Not(inside) => check(inside, kind),
         Filter::Attr(expression) => {
             let path = path_of(expression);
-            let place = kind.place(path.uri.as_deref(), &path.name, path.sub_attr.as_deref()).ok_or_else(|| invalid(format!("there is no attribute `{path}`")))?;
+            let place = kind.searched(path.uri.as_deref(), &path.name, path.sub_attr.as_deref()).ok_or_else(|| invalid(format!("there is no attribute `{path}` to search by")))?;
             check_comparison(expression, leaf(place.attribute, place.part))
         }
         Filter::ValuePath(inside) => {
@@ -63,7 +63,7 @@ fn path_of(expression: &AttrExp) -> &AttrPath {
 }
 
 /// What is compared: of a value with parts, its `value`.
-fn leaf<'t>(attribute: &'t Attribute, part: Option<&'t Attribute>) -> &'t Attribute {
+pub fn leaf<'t>(attribute: &'t Attribute, part: Option<&'t Attribute>) -> &'t Attribute {
     part.or_else(|| attribute.part("value")).unwrap_or(attribute)
 }
 
@@ -188,13 +188,12 @@ pub fn only_equal<'f>(filter: &'f Filter, name: &str) -> Option<&'f str> {
     }
 }
 
-/// Whether a filter reads only what is stored as it was given.
-pub fn reads_given(filter: &Filter) -> bool {
-    let given = |path: &AttrPath| !["id", "meta", "groups", "members", "schemas"].iter().any(|n| path.name.eq_ignore_ascii_case(n));
+/// Gathers what a filter reads.
+pub fn reads(filter: &Filter, kind: &ResourceType, into: &mut Reads) {
     match filter {
-        Filter::And(all) | Filter::Or(all) => all.iter().all(reads_given),
-        Filter::Not(inside) => reads_given(inside),
-        Filter::Attr(expression) => given(path_of(expression)),
-        Filter::ValuePath(inside) => given(&inside.attr),
+        Filter::And(all) | Filter::Or(all) => all.iter().for_each(|f| reads(f, kind, into)),
+        Filter::Not(inside) => reads(inside, kind, into),
+        Filter::Attr(expression) => into.add(path_of(expression), kind),
+        Filter::ValuePath(inside) => into.add(&inside.attr, kind),
     }
 }

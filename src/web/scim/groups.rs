@@ -6,104 +6,93 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::{Bytes, Path, 
 use serde_json::{Value, json};
 
 use super::{
-    Client, Object, Preconditions, answered,
+    Client, Object, Preconditions,
     error::ScimError,
-    filter, input,
+    input,
     list::Asked,
     object, patch, person,
     schema::{self, ResourceType},
     select::Wanted,
+    view::{self, Endpoint, Reads},
 };
 use crate::{
     directory::{Directory, tell::{Effect, Telling}},
     domain::{
         id::{PersonId, TeamId},
         person::{Person, Team},
-        record::{PersonRecord, TeamRecord},
+        record::{Dates, PersonRecord, TeamRecord},
     },
     ledger::{Snapshot, fresh_id},
 };
 
-/// Members of each team, as this source says: made by one look at everybody.
-pub(super) type Members<'d> = BTreeMap<&'d TeamId, Vec<&'d PersonRecord>>;
+/// Who is in each team and what stands below it, as this source says: made by one look at everybody.
+#[derive(Default)]
+pub(super) struct Members<'d> {
+    people: BTreeMap<&'d str, Vec<&'d PersonRecord>>,
+    teams: BTreeMap<&'d str, Vec<&'d TeamRecord>>,
+}
 
-pub(super) fn members<'d>(client: &'d Client, directory: &'d Directory, only: Option<&TeamId>) -> Members<'d> {
-    let mut found: Members<'d> = BTreeMap::new();
-    for record in directory.records().people_of(&client.source) {
-        for team in record.person.teams.iter().filter(|t| only.is_none_or(|o| o == *t)) {
-            found.entry(team).or_default().push(record);
-        }
+impl<'d> Members<'d> {
+    /// Of every team.
+    pub fn of_all(client: &'d Client, directory: &'d Directory) -> Self {
+        Self::of(client, directory, |_| true)
     }
-    found
+
+    /// Of one.
+    pub fn of_one(client: &'d Client, directory: &'d Directory, id: &str) -> Self {
+        Self::of(client, directory, |team| team.as_str() == id)
+    }
+
+    fn of(client: &'d Client, directory: &'d Directory, wanted: impl Fn(&TeamId) -> bool) -> Self {
+        let mut found = Self::default();
+        for record in directory.records().people_of(&client.source) {
+            for team in record.person.teams.iter().filter(|t| wanted(t)) {
+                found.people.entry(team.as_str()).or_default().push(record);
+            }
+        }
+        for record in directory.records().teams_of(&client.source) {
+            if let Some(parent) = record.team.parent.as_ref().filter(|p| wanted(p)) {
+                found.teams.entry(parent.as_str()).or_default().push(record);
+            }
+        }
+        found
+    }
+
+    fn people(&self, id: &TeamId) -> &[&'d PersonRecord] {
+        self.people.get(id.as_str()).map_or(&[], Vec::as_slice)
+    }
+
+    fn teams(&self, id: &TeamId) -> &[&'d TeamRecord] {
+        self.teams.get(id.as_str()).map_or(&[], Vec::as_slice)
+    }
 }
 
-fn record<'d>(client: &Client, directory: &'d Directory, id: &str) -> Result<&'d TeamRecord, ScimError> {
-    directory.records().team(&client.source, id).ok_or_else(|| ScimError::not_found("group", id))
-}
-
-fn below<'d>(client: &'d Client, directory: &'d Directory, id: &'d TeamId) -> impl Iterator<Item = &'d TeamRecord> {
-    directory.records().teams_of(&client.source).filter(move |t| t.team.parent.as_ref() == Some(id))
-}
-
-/// The resource of a team.
-pub(super) fn shown<'d>(client: &'d Client, directory: &'d Directory, record: &'d TeamRecord, members: &Members<'d>) -> Object {
+/// The resource of a team, as far as it is read.
+pub(super) fn shown<'m, 'd: 'm>(client: &Client, record: &TeamRecord, members: impl FnOnce() -> &'m Members<'d>, reads: &Reads) -> Object {
     let id = record.id();
-    let person = |r: &&PersonRecord| json!({ "value": r.id(), "$ref": client.location("Users", r.id().as_str()), "type": "User" });
-    let team = |t: &TeamRecord| json!({ "value": t.id(), "$ref": client.location("Groups", t.id().as_str()), "type": "Group" });
-    let all: Vec<Value> = members.get(id).into_iter().flatten().map(person).chain(below(client, directory, id).map(team)).collect();
     let mut resource = Object::new();
     resource.insert("schemas".to_owned(), json!([schema::GROUP]));
     resource.insert("id".to_owned(), json!(id));
     resource.extend(record.external_id.as_ref().map(|e| ("externalId".to_owned(), json!(e))));
     resource.insert("displayName".to_owned(), json!(record.team.title));
-    if !all.is_empty() {
-        resource.insert("members".to_owned(), Value::Array(all));
+    if reads.wants("members") {
+        let members = members();
+        let person = |r: &&PersonRecord| json!({ "value": r.id(), "$ref": client.location("Users", r.id().as_str()), "type": "User" });
+        let team = |t: &&TeamRecord| json!({ "value": t.id(), "$ref": client.location("Groups", t.id().as_str()), "type": "Group" });
+        let all: Vec<Value> = members.people(id).iter().map(person).chain(members.teams(id).iter().map(team)).collect();
+        if !all.is_empty() {
+            resource.insert("members".to_owned(), Value::Array(all));
+        }
     }
-    let location = client.location("Groups", id.as_str());
-    resource.insert("meta".to_owned(), person::meta("Group", &location, record.created_at, record.told_at));
+    if reads.wants("meta") {
+        resource.insert("meta".to_owned(), person::meta("Group", &client.location("Groups", id.as_str()), &record.dates));
+    }
     resource
-}
-
-/// Which groups, in order of their ids.
-pub(super) fn found<'d>(client: &'d Client, directory: &'d Directory, asked: &Asked, kind: &ResourceType) -> Result<Vec<&'d TeamRecord>, ScimError> {
-    let all = directory.records().teams_of(&client.source);
-    let Some(wanted) = asked.filter(kind)? else { return Ok(all.collect()) };
-    // Members are gathered only for a filter that may read them.
-    let with = if filter::reads_given(&wanted) { Members::new() } else { members(client, directory, None) };
-    Ok(all.filter(|r| filter::holds(&wanted, &shown(client, directory, r, &with), kind)).collect())
-}
-
-fn page(client: &Client, asked: &Asked) -> Result<HttpResponse, ScimError> {
-    let (kind, snapshot) = (schema::groups(), client.snapshot());
-    let directory = &snapshot.directory;
-    let all = found(client, directory, asked, &kind)?;
-    // Also when they are not shown: the version tells of them.
-    let with = members(client, directory, None);
-    asked.page(&kind, all, |r| shown(client, directory, r, &with))
-}
-
-/// A page of groups.
-pub async fn list(client: Client, query: Query<Asked>) -> Result<HttpResponse, ScimError> {
-    page(&client, &Asked::query(query))
-}
-
-/// The same by POST.
-pub async fn search(client: Client, body: Bytes) -> Result<HttpResponse, ScimError> {
-    page(&client, &Asked::body(&object(&body)?)?)
-}
-
-fn answer(client: &Client, status: StatusCode, request: &HttpRequest, wanted: &Wanted, id: &TeamId) -> Result<HttpResponse, ScimError> {
-    let snapshot = client.snapshot();
-    let record = record(client, &snapshot.directory, id.as_str())?;
-    let with = members(client, &snapshot.directory, Some(id));
-    let resource = shown(client, &snapshot.directory, record, &with);
-    Ok(answered(status, &Preconditions::of(request), resource, wanted, &schema::groups()))
 }
 
 /// One group.
 pub async fn show(client: Client, request: HttpRequest, id: Path<String>, query: Query<Asked>) -> Result<HttpResponse, ScimError> {
-    let id = TeamId::parse(&id).map_err(|_| ScimError::not_found("group", &id))?;
-    answer(&client, StatusCode::OK, &request, &Asked::query(query).wanted()?, &id)
+    view::answer(&client, StatusCode::OK, &request, &Asked::query(query).wanted()?, Endpoint::Groups, &id)
 }
 
 /// The id of a new group: its name in small letters, if that is no group of this source already.
@@ -158,35 +147,35 @@ fn effect(client: &Client, snapshot: &Snapshot, given: &Object, id: &TeamId) -> 
     let mut telling = Telling::new(directory, &client.precedence);
     let team = Team { id: id.clone(), title, description: String::new(), parent: before.and_then(|b| b.team.parent.clone()) };
     if before.is_none_or(|b| b.team != team || b.external_id != external_id) {
-        let created_at = before.and_then(|b| b.created_at);
-        telling.team(TeamRecord { source: client.source.clone(), team, external_id, created_at, told_at: None, undated: false });
+        let dates = Dates::now(before.map(|b| &b.dates));
+        telling.team(TeamRecord { source: client.source.clone(), team, external_id, dates });
     }
-    let now = members(client, directory, Some(id));
-    let now: BTreeSet<&PersonId> = now.get(id).into_iter().flatten().map(|r| r.id()).collect();
+    let members = Members::of_one(client, directory, id.as_str());
+    let now: BTreeSet<&PersonId> = members.people(id).iter().map(|r| r.id()).collect();
     let joining = wanted.people.iter().filter(|p| !now.contains(p)).map(|p| (p, true));
     let leaving = now.iter().filter(|p| !wanted.people.contains(**p)).map(|p| (*p, false));
     for (person, joins) in joining.chain(leaving) {
         let Some(record) = directory.records().person(&client.source, person.as_str()) else { continue };
         let mut teams = record.person.teams.clone();
         if joins { teams.insert(id.clone()) } else { teams.remove(id) };
-        telling.person(PersonRecord { person: Person { teams, ..record.person.clone() }, told_at: None, ..record.clone() });
+        telling.person(record.saying(Person { teams, ..Person::clone(&record.person) }));
     }
-    place_below(client, directory, id, &wanted.teams, &mut telling)?;
+    place_below(client, directory, (id, members.teams(id)), &wanted.teams, &mut telling)?;
     Ok(telling.effect())
 }
 
 /// Puts groups below a group, and takes others away from there.
-fn place_below(client: &Client, directory: &Directory, id: &TeamId, wanted: &BTreeSet<TeamId>, telling: &mut Telling<'_>) -> Result<(), ScimError> {
-    let now: BTreeSet<TeamId> = below(client, directory, id).map(|t| t.id().clone()).collect();
+fn place_below(client: &Client, directory: &Directory, (id, now): (&TeamId, &[&TeamRecord]), wanted: &BTreeSet<TeamId>, telling: &mut Telling<'_>) -> Result<(), ScimError> {
+    let now: BTreeSet<TeamId> = now.iter().map(|t| t.id().clone()).collect();
     for (team, parent) in wanted.difference(&now).map(|t| (t, Some(id.clone()))).chain(now.difference(wanted).map(|t| (t, None))) {
-        let record = record(client, directory, team.as_str())?;
+        let record = client.team(directory, team.as_str())?;
         if let (Some(_), Some(other)) = (&parent, record.team.parent.as_ref()) {
             return Err(ScimError::invalid_value(format!("the group `{team}` stands below `{other}` already; a team has one team above it")));
         }
         if parent.is_some() && (team == id || directory.ancestors(id).contains(team)) {
             return Err(ScimError::invalid_value(format!("the group `{team}` would stand above itself")));
         }
-        telling.team(TeamRecord { team: Team { parent, ..record.team.clone() }, told_at: None, undated: false, ..record.clone() });
+        telling.team(record.saying(Team { parent, ..record.team.clone() }));
     }
     Ok(())
 }
@@ -203,22 +192,22 @@ pub async fn create(client: Client, request: HttpRequest, body: Bytes, query: Qu
             Ok((effect(&client, snapshot, &given, &id)?, id))
         })
         .await?;
-    answer(&client, StatusCode::CREATED, &request, &wanted, &id)
+    view::answer(&client, StatusCode::CREATED, &request, &wanted, Endpoint::Groups, id.as_str())
 }
 
 async fn change(client: &Client, request: &HttpRequest, id: &str, wanted: Wanted, change: impl Fn(Object) -> Result<Object, ScimError>) -> Result<HttpResponse, ScimError> {
-    let id = TeamId::parse(id).map_err(|_| ScimError::not_found("group", id))?;
     let (kind, conditions): (ResourceType, _) = (schema::groups(), Preconditions::of(request));
     client
         .feed(|snapshot| {
             let directory = &snapshot.directory;
-            let resource = shown(client, directory, record(client, directory, id.as_str())?, &members(client, directory, Some(&id)));
+            let record = client.team(directory, id)?;
+            let resource = view::whole(client, directory, Endpoint::Groups, id)?;
             conditions.check(&resource)?;
             let given = change(input::resource(&resource, &kind)?)?;
-            Ok((effect(client, snapshot, &given, &id)?, ()))
+            Ok((effect(client, snapshot, &given, record.id())?, ()))
         })
         .await?;
-    answer(client, StatusCode::OK, request, &wanted, &id)
+    view::answer(client, StatusCode::OK, request, &wanted, Endpoint::Groups, id)
 }
 
 /// A group put anew: who is not named is out.
@@ -242,21 +231,20 @@ pub async fn modify(client: Client, request: HttpRequest, id: Path<String>, body
 /// A group taken away: nobody is in it any more, and what stood below it stands by itself.
 pub async fn remove(client: Client, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, ScimError> {
     let conditions = Preconditions::of(&request);
-    let id = TeamId::parse(&id).map_err(|_| ScimError::not_found("group", &id))?;
     client
         .feed(|snapshot| {
             let directory = &snapshot.directory;
-            let record = record(&client, directory, id.as_str())?;
-            let with = members(&client, directory, Some(&id));
-            conditions.check(&shown(&client, directory, record, &with))?;
+            let team = client.team(directory, &id)?.id();
+            conditions.check(&view::whole(&client, directory, Endpoint::Groups, &id)?)?;
+            let members = Members::of_one(&client, directory, &id);
             let mut telling = Telling::new(directory, &client.precedence);
-            for member in with.get(&id).into_iter().flatten() {
+            for member in members.people(team) {
                 let mut teams = member.person.teams.clone();
-                teams.remove(&id);
-                telling.person(PersonRecord { person: Person { teams, ..member.person.clone() }, told_at: None, ..(*member).clone() });
+                teams.remove(team);
+                telling.person(member.saying(Person { teams, ..Person::clone(&member.person) }));
             }
-            place_below(&client, directory, &id, &BTreeSet::new(), &mut telling)?;
-            telling.forget_team(&client.source, &id);
+            place_below(&client, directory, (team, members.teams(team)), &BTreeSet::new(), &mut telling)?;
+            telling.forget_team(&client.source, team);
             Ok((telling.effect(), ()))
         })
         .await?;

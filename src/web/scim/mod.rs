@@ -6,7 +6,8 @@
 //! again when the directory has changed meanwhile ([`crate::ledger::Ledger::feed`]).
 //!
 //! Everything between JSON and a person is driven by the attributes that `/Schemas` publishes ([`schema`]), and it publishes
-//! what is stored: [`input`] reads a resource, [`patch`] changes one, [`filter`] asks one, [`select`] shows part of one.
+//! what is stored: [`input`] reads a resource, [`patch`] changes one, [`filter`] asks one, [`select`] shows part of one, and
+//! [`view`] finds and shows users and groups alike.
 //!
 //! - An id is chosen once ([`users`]) and never given to another, also after DELETE.
 //! - `active: false` and DELETE mean that the person left, at once; `active: true` brings them back.
@@ -25,6 +26,7 @@ mod schema;
 pub mod search;
 mod select;
 pub mod users;
+mod view;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -35,12 +37,17 @@ use serde_json::{Map, Value};
 
 use super::{AppState, Known};
 use crate::{
-    directory::{merge::Precedence, tell::Effect},
-    domain::{actor::Actor, group::AttributeTypes, id::ConnectorName, record::SourceName},
+    directory::{Directory, merge::Precedence, tell::Effect},
+    domain::{
+        actor::Actor,
+        group::AttributeTypes,
+        id::ConnectorName,
+        record::{PersonRecord, SourceName, TeamRecord},
+    },
     ledger::{FeedError, Snapshot, tree::hex},
 };
 use error::ScimError;
-use schema::Kind;
+use schema::{Kind, ResourceType};
 
 /// Largest body: a user has some kilobytes, a group a hundred bytes a member.
 pub const MOST_BYTES: usize = 1 << 20;
@@ -70,9 +77,24 @@ impl Client {
         self.state.settings.connectors()
     }
 
-    /// The attributes of people that the policy set in force declares.
+    /// The attributes of people that policy declares.
     fn attributes(&self) -> AttributeTypes {
-        self.caller.snapshot.policy.set().attributes().clone()
+        self.caller.snapshot.attributes().clone()
+    }
+
+    /// What users are made of here.
+    fn users(&self) -> ResourceType {
+        schema::users(&self.connectors(), &self.attributes())
+    }
+
+    /// What this source says of a person, unless it has deleted them.
+    fn person<'d>(&self, directory: &'d Directory, id: &str) -> Result<&'d PersonRecord, ScimError> {
+        directory.records().person(&self.source, id).filter(|r| !r.gone).ok_or_else(|| ScimError::not_found("user", id))
+    }
+
+    /// What this source says of a team.
+    fn team<'d>(&self, directory: &'d Directory, id: &str) -> Result<&'d TeamRecord, ScimError> {
+        directory.records().team(&self.source, id).ok_or_else(|| ScimError::not_found("group", id))
     }
 
     fn location(&self, endpoint: &str, id: &str) -> String {
@@ -158,7 +180,7 @@ impl Preconditions {
 }
 
 /// Adds `meta.version`, and shows the part that was asked for.
-fn finished(mut resource: Object, wanted: &select::Wanted, kind: &schema::ResourceType) -> (Object, String) {
+fn finished(mut resource: Object, wanted: &select::Wanted, kind: &ResourceType) -> (Object, String) {
     let version = version(&resource);
     if let Some(Value::Object(meta)) = resource.get_mut("meta") {
         meta.insert("version".to_owned(), Value::String(version.clone()));
@@ -167,7 +189,7 @@ fn finished(mut resource: Object, wanted: &select::Wanted, kind: &schema::Resour
 }
 
 /// A resource as an answer.
-fn answered(status: StatusCode, request: &Preconditions, resource: Object, wanted: &select::Wanted, kind: &schema::ResourceType) -> HttpResponse {
+fn answered(status: StatusCode, request: &Preconditions, resource: Object, wanted: &select::Wanted, kind: &ResourceType) -> HttpResponse {
     let location = resource.get("meta").and_then(|m| m.get("location")).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (shown, version) = finished(resource, wanted, kind);
     let known = status == StatusCode::OK && request.if_none_match.as_ref().is_some_and(|list| Preconditions::names(list, &version));

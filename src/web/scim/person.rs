@@ -6,14 +6,15 @@ use super::{
     Client, Object,
     error::ScimError,
     schema::{BANDPASS, ENTERPRISE, USER},
+    view::Reads,
 };
 use crate::{
     directory::{Directory, records::Handle},
     domain::{
         group::{AttributeType, AttributeTypes},
-        id::{ConnectorName, PersonId},
+        id::{ConnectorName, PersonId, TeamId},
         person::{AttributeValue, Person, PersonStatus},
-        record::{PersonRecord, SourceName},
+        record::{Dates, PersonRecord, SourceName},
         time::Time,
     },
 };
@@ -120,40 +121,38 @@ pub fn instant(at: Option<Time>) -> Option<Value> {
 }
 
 /// `meta` without a version.
-pub fn meta(resource: &str, location: &str, created: Option<Time>, changed: Option<Time>) -> Value {
+pub fn meta(resource: &str, location: &str, dates: &Dates) -> Value {
     let mut meta = Map::new();
     meta.insert("resourceType".to_owned(), resource.into());
     meta.insert("location".to_owned(), location.into());
-    meta.extend(instant(created).map(|t| ("created".to_owned(), t)));
-    meta.extend(instant(changed).map(|t| ("lastModified".to_owned(), t)));
+    meta.extend(instant(dates.created_at).map(|t| ("created".to_owned(), t)));
+    meta.extend(instant(dates.told_at).map(|t| ("lastModified".to_owned(), t)));
     Value::Object(meta)
 }
 
-/// The resource of a record.
-pub fn shown(client: &Client, directory: &Directory, record: &PersonRecord) -> Object {
-    let mut resource = record.given.as_ref().map(|g| Object::clone(g)).unwrap_or_default();
-    let mut schemas = vec![json!(USER)];
-    schemas.extend([ENTERPRISE, BANDPASS].into_iter().filter(|urn| resource.contains_key(*urn)).map(|urn| json!(urn)));
-    resource.insert("schemas".to_owned(), Value::Array(schemas));
+/// The resource of a record, as far as it is read.
+pub fn shown(client: &Client, directory: &Directory, record: &PersonRecord, reads: &Reads) -> Object {
+    let mut resource = record.given.as_ref().map(|given| given.part(|name| reads.wants(name))).unwrap_or_default();
+    if reads.wants("schemas") {
+        let mut schemas = vec![json!(USER)];
+        schemas.extend([ENTERPRISE, BANDPASS].into_iter().filter(|urn| resource.contains_key(*urn)).map(|urn| json!(urn)));
+        resource.insert("schemas".to_owned(), Value::Array(schemas));
+    }
     resource.insert("id".to_owned(), record.id().as_str().into());
     if let Some(manager) = resource.get_mut(ENTERPRISE).and_then(|e| e.get_mut("manager")).and_then(Value::as_object_mut)
         && let Some(id) = record.person.manager.as_ref().map(PersonId::as_str)
     {
         manager.insert("$ref".to_owned(), client.location("Users", id).into());
     }
-    let groups: Vec<Value> = record
-        .person
-        .teams
-        .iter()
-        .map(|team| {
+    if reads.wants("groups") && !record.person.teams.is_empty() {
+        let group = |team: &TeamId| {
             let title = directory.team(team.as_str()).map_or(team.as_str(), |t| t.title.as_str());
             json!({ "value": team, "$ref": client.location("Groups", team.as_str()), "display": title, "type": "direct" })
-        })
-        .collect();
-    if !groups.is_empty() {
-        resource.insert("groups".to_owned(), Value::Array(groups));
+        };
+        resource.insert("groups".to_owned(), record.person.teams.iter().map(group).collect());
     }
-    let location = client.location("Users", record.id().as_str());
-    resource.insert("meta".to_owned(), meta("User", &location, record.created_at, record.told_at));
+    if reads.wants("meta") {
+        resource.insert("meta".to_owned(), meta("User", &client.location("Users", record.id().as_str()), &record.dates));
+    }
     resource
 }

@@ -216,6 +216,13 @@ pub struct Place<'t> {
     pub part: Option<&'t Attribute>,
 }
 
+impl Place<'_> {
+    /// The member of the resource that it stands in.
+    pub fn top(&self) -> &str {
+        self.extension.unwrap_or(&self.attribute.name)
+    }
+}
+
 impl ResourceType {
     fn new(name: &'static str, endpoint: &'static str, core: Schema, extensions: Vec<Schema>) -> Self {
         let meta = vec![
@@ -257,6 +264,11 @@ impl ResourceType {
             Some(part) => Some(attribute.part(part)?),
         };
         Some(Place { extension, attribute, part })
+    }
+
+    /// Where a path leads that a filter or an order may name: the version follows from all the rest, so nothing is found by it.
+    pub fn searched(&self, urn: Option<&str>, name: &str, part: Option<&str>) -> Option<Place<'_>> {
+        self.place(urn, name, part).filter(|p| p.attribute.name != "meta" || p.part.is_none_or(|part| part.name != "version"))
     }
 
     /// Every schema.

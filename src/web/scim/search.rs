@@ -1,31 +1,40 @@
-//! Searching users and groups together: POST `/.search` at the root (RFC 7644, 3.4.3).
+//! Lists of users, of groups and of both: by GET, and by POST `/.search` (RFC 7644, 3.4.2 and 3.4.3).
 
-use actix_web::{HttpResponse, web::Bytes};
+use actix_web::{HttpResponse, web::{Bytes, Query}};
 
-use super::{Client, error::ScimError, groups, list::Asked, object, schema::{self, ResourceType}, users};
+use super::{
+    Client,
+    error::ScimError,
+    list::Asked,
+    object,
+    view::{Endpoint, View},
+};
+
+fn page(client: &Client, asked: &Asked, endpoints: &[Endpoint]) -> Result<HttpResponse, ScimError> {
+    asked.page(&View::new(client, &client.snapshot().directory), endpoints)
+}
+
+/// A page of users.
+pub async fn users(client: Client, query: Query<Asked>) -> Result<HttpResponse, ScimError> {
+    page(&client, &Asked::query(query), &[Endpoint::Users])
+}
+
+/// The same by POST.
+pub async fn users_posted(client: Client, body: Bytes) -> Result<HttpResponse, ScimError> {
+    page(&client, &Asked::body(&object(&body)?)?, &[Endpoint::Users])
+}
+
+/// A page of groups.
+pub async fn groups(client: Client, query: Query<Asked>) -> Result<HttpResponse, ScimError> {
+    page(&client, &Asked::query(query), &[Endpoint::Groups])
+}
+
+/// The same by POST.
+pub async fn groups_posted(client: Client, body: Bytes) -> Result<HttpResponse, ScimError> {
+    page(&client, &Asked::body(&object(&body)?)?, &[Endpoint::Groups])
+}
 
 /// Users first, then groups. A filter that only one kind can answer finds only that kind.
 pub async fn everything(client: Client, body: Bytes) -> Result<HttpResponse, ScimError> {
-    let asked = Asked::body(&object(&body)?)?;
-    let (of_users, of_groups) = (users::kind(&client), schema::groups());
-    let snapshot = client.snapshot();
-    let people = users::found(&client, &snapshot.directory, &asked, &of_users);
-    let teams = groups::found(&client, &snapshot.directory, &asked, &of_groups);
-    let (people, teams) = match (people, teams) {
-        (Err(error), Err(_)) => return Err(error),
-        (people, teams) => (people.unwrap_or_default(), teams.unwrap_or_default()),
-    };
-    let with = groups::members(&client, &snapshot.directory, None);
-    let all = people.into_iter().map(Found::User).chain(teams.into_iter().map(Found::Group)).collect();
-    asked.mixed_page(&[&of_users, &of_groups], all, |found| -> (&ResourceType, _) {
-        match found {
-            Found::User(record) => (&of_users, super::person::shown(&client, &snapshot.directory, record)),
-            Found::Group(record) => (&of_groups, groups::shown(&client, &snapshot.directory, record, &with)),
-        }
-    })
-}
-
-enum Found<'d> {
-    User(&'d crate::domain::record::PersonRecord),
-    Group(&'d crate::domain::record::TeamRecord),
+    page(&client, &Asked::body(&object(&body)?)?, &[Endpoint::Users, Endpoint::Groups])
 }

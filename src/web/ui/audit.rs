@@ -69,7 +69,7 @@ pub async fn list(state: Data<AppState>, caller: Known, query: Query<AuditQuery>
     let snapshot = &caller.snapshot;
     let now = state.ledger.now();
     // A filter that cannot be read is told on the page, beside the fields.
-    let asked = filter(&query).and_then(|f| Ok((f, page(&state, query.limit, query.cursor.as_deref())?)));
+    let asked = filter(&query).and_then(|f| Ok((f, page(query.limit, query.cursor.as_deref())?)));
     let (found, problem) = match asked {
         Ok((filter, page)) => (state.reader.audit(filter, page).await?, String::new()),
         Err(problem) => (crate::store::read::Paged { items: Vec::new(), next: None }, problem.detail.unwrap_or(problem.title)),
@@ -84,7 +84,7 @@ pub async fn list(state: Data<AppState>, caller: Known, query: Query<AuditQuery>
         ("from", &query.from), ("to", &query.to), ("q", &query.q),
     ];
     let given: Vec<String> = fields.iter().filter_map(|(k, v)| v.as_ref().filter(|v| !v.is_empty()).map(|v| format!("{k}={}", encode(v)))).collect();
-    let older = cursor(&state, found.next).map(|c| format!("/audit?{}{}cursor={}", given.join("&"), if given.is_empty() { "" } else { "&" }, encode(&c)));
+    let older = cursor(found.next).map(|c| format!("/audit?{}{}cursor={}", given.join("&"), if given.is_empty() { "" } else { "&" }, encode(&c)));
     super::page(&AuditPage {
         frame: Frame::new(&state, &caller, "Audit", "audit").await?,
         filtered: !given.is_empty(),

@@ -10,7 +10,7 @@ use crate::{
     domain::group::{Group, JustificationNeed},
     ledger::Preview,
     store::{read::GrantFilter, read_tokens::TokenFilter},
-    web::{AppState, Known, problem::Problem},
+    web::{AppState, Known, leavers, problem::Problem},
 };
 
 /// A group in a list, with what it means for the caller.
@@ -58,6 +58,8 @@ struct HomePage {
     news: Vec<News>,
     tokens: Vec<(String, When)>,
     answered: Vec<Answered>,
+    /// Sources whose leavers wait for an admin: which, how many, of how many.
+    leavers: Vec<(String, u32, u32)>,
 }
 
 #[derive(Template)]
@@ -180,7 +182,8 @@ pub async fn page(state: Data<AppState>, caller: Known, query: Query<SearchQuery
     let oldest = waiting(&state, &caller).await?.first().map(|r| when(r.submitted_at, now).told).unwrap_or_default();
     let frame = Frame::new(&state, &caller, "What do you need?", "home").await?;
     let (news, answered) = (standing::news(&state, &caller, &mine).await?, standing::answered(&state, &caller).await?);
-    super::page(&HomePage { frame, q: query.q.clone(), groups, others, held, team_holds, oldest, news, tokens: new_tokens(&state, &caller).await?, answered })
+    let leavers = if caller.admin { leavers::held(&state).await?.into_iter().map(|h| (h.source.to_string(), h.leaving, h.active)).collect() } else { Vec::new() };
+    super::page(&HomePage { frame, q: query.q.clone(), groups, others, held, team_holds, oldest, news, tokens: new_tokens(&state, &caller).await?, answered, leavers })
 }
 
 /// How long home tells of a new token, in days.

@@ -11,6 +11,7 @@ pub mod errors;
 mod findings;
 pub mod groups;
 pub mod home;
+pub mod leavers;
 pub mod people;
 pub mod policy;
 pub mod removals;
@@ -49,6 +50,8 @@ pub struct Frame {
     pub csrf: String,
     /// Whether new grants are stopped.
     pub frozen: bool,
+    /// Why no policy is in force, which every page says; empty when one is.
+    pub without_policy: String,
     /// Whether the development sign-in is on, which every page says.
     pub development: bool,
 }
@@ -66,6 +69,7 @@ impl Frame {
             admin: caller.admin,
             csrf: caller.csrf.clone(),
             frozen: caller.snapshot.frozen,
+            without_policy: caller.snapshot.without_policy().map(|w| words::capital(&w)).unwrap_or_default(),
             development: state.is_development(),
         })
     }
@@ -82,6 +86,7 @@ impl Frame {
             admin: false,
             csrf: String::new(),
             frozen: false,
+            without_policy: String::new(),
             development,
         }
     }

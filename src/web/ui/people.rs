@@ -93,7 +93,7 @@ fn origins(state: &AppState, caller: &Known, id: &PersonId, now: Time) -> Vec<Or
     for (field, record) in precedence.origins(records) {
         match found.iter_mut().find(|(source, ..)| **source == record.source) {
             Some((_, _, fields)) => fields.push(field),
-            None => found.push((&record.source, record.told_at, vec![field])),
+            None => found.push((&record.source, record.dates.told_at, vec![field])),
         }
     }
     let called = |source: &SourceName| match source.as_str().split_once(':') {

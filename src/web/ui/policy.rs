@@ -51,6 +51,8 @@ struct PolicyPage {
     groups: usize,
     problems: Vec<ProblemView>,
     errors: usize,
+    /// Problems that are not shown.
+    more: usize,
     guardrails: Vec<(String, String, String)>,
     conflicts: Vec<(String, String, String)>,
     waiting: Option<endings::Waiting>,
@@ -65,6 +67,9 @@ struct PolicyPage {
     answer: Option<Answer>,
     wrong: String,
 }
+
+/// Problems that are shown; `policy check` shows all.
+const SHOWN: usize = 30;
 
 /// Whom to ask about.
 #[derive(Deserialize, Default, Clone)]
@@ -85,6 +90,7 @@ async fn render(state: &AppState, caller: &Known, query: WhatIf, answer: Option<
     let problems: Vec<ProblemView> = snapshot
         .problems
         .iter()
+        .take(SHOWN)
         .map(|p| {
             let from = usize::try_from(p.column.saturating_sub(1)).unwrap_or(0);
             let to = if p.end_line == p.line { usize::try_from(p.end_column.saturating_sub(1)).unwrap_or(0) } else { usize::MAX };
@@ -124,7 +130,8 @@ async fn render(state: &AppState, caller: &Known, query: WhatIf, answer: Option<
         unreachable: state_of_source.unreachable.unwrap_or_default(),
         reached: state_of_source.reached.map_or_else(|| "not since this process started".to_owned(), |at| format!("last at {at}")),
         groups: set.groups().len(),
-        errors: problems.iter().filter(|p| p.error).count(),
+        errors: snapshot.problems.iter().filter(|p| p.severity == Severity::Error).count(),
+        more: snapshot.problems.len().saturating_sub(SHOWN),
         problems,
         guardrails: set.guardrails().iter().map(|g| (g.id.clone(), g.reason.clone(), format!("{}:{}", g.file, g.line))).collect(),
         conflicts: set.conflicts().iter().zip(giving_way).map(|(c, n)| (c.groups.iter().map(|g| words::group(snapshot, g.as_str())).collect::<Vec<_>>().join(" and "), c.reason.clone(), n)).collect(),
