@@ -1,7 +1,7 @@
 //! Calling others over HTTP: no redirects, one deadline for the whole call, a bound on the body, https beyond this machine; and
 //! errors that say what happened, since a person who sets something up reads them.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use reqwest::{Client, Url, redirect::Policy};
 use serde_json::Value;
@@ -63,8 +63,16 @@ impl Outgoing {
     /// # Errors
     /// A sentence when TLS cannot be set up.
     pub fn new() -> Result<Self, String> {
+        Self::trusting(None)
+    }
+
+    /// Builds a client that trusts the authorities of a PEM file and no others, or without one those of the machine.
+    ///
+    /// # Errors
+    /// A sentence that names the file, or says why TLS cannot be set up.
+    pub fn trusting(ca_file: Option<&Path>) -> Result<Self, String> {
         let client = Client::builder()
-            .tls_backend_preconfigured(crate::tls::client()?)
+            .tls_backend_preconfigured(crate::tls::client(ca_file)?)
             .redirect(Policy::none())
             .timeout(DEADLINE)
             .connect_timeout(Duration::from_secs(4))

@@ -427,7 +427,7 @@ fn override_one(table: &mut Table, known: &Table, name: &str, path: &[String], v
         match entry {
             Some(entry) if issuer::KEYS.contains(&key.as_str()) => {
                 // An id or a secret may look like a number.
-                let text = matches!(key.as_str(), "name" | "title" | "url" | "client_id" | "client_secret" | "subject_claim" | "api_subject_claim" | "person_claim" | "person_field" | "token_type");
+                let text = matches!(key.as_str(), "name" | "title" | "url" | "client_id" | "client_secret" | "subject_claim" | "api_subject_claim" | "person_claim" | "person_field" | "token_type" | "ca_file");
                 entry.insert(key.clone(), parse_value(value, text.then(|| Value::String(String::new())).as_ref()));
             }
             Some(_) => problems.push(format!("{name}: unknown key `{key}` of an issuer{}", nearest(key, issuer::KEYS))),

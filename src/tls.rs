@@ -1,7 +1,8 @@
-//! TLS towards others, by rustls and ring: the system's root certificates, host name checked.
+//! TLS towards others, by rustls and ring: the system's root certificates or those of a file, host name checked.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 fn roots() -> rustls::RootCertStore {
@@ -11,6 +12,21 @@ fn roots() -> rustls::RootCertStore {
         let _ = roots.add(certificate);
     }
     roots
+}
+
+/// The authorities of a file, and no others.
+fn roots_of(file: &Path) -> Result<rustls::RootCertStore, String> {
+    let unusable = |why: String| format!("`{}` {why}", file.display());
+    let text = std::fs::read(file).map_err(|e| unusable(format!("cannot be read: {e}")))?;
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&text) {
+        let certificate = certificate.map_err(|e| unusable(format!("is not whole PEM: {e}")))?;
+        roots.add(certificate).map_err(|e| unusable(format!("holds a certificate that cannot be used: {e}")))?;
+    }
+    if roots.is_empty() {
+        return Err(unusable("holds no certificate; expected PEM, with `-----BEGIN CERTIFICATE-----` in it".to_owned()));
+    }
+    Ok(roots)
 }
 
 fn config(roots: rustls::RootCertStore) -> Result<rustls::ClientConfig, String> {
@@ -31,10 +47,11 @@ pub fn connector() -> Result<MakeRustlsConnect, String> {
     config(roots).map(MakeRustlsConnect::new)
 }
 
-/// Towards HTTP servers. A machine without root certificates trusts none of them.
+/// Towards HTTP servers, which the authorities of `ca_file` must vouch for, or without one those of the machine. A machine without
+/// root certificates trusts nobody.
 ///
 /// # Errors
-/// When rustls has no usable protocol version.
-pub fn client() -> Result<rustls::ClientConfig, String> {
-    config(roots())
+/// A sentence that names the file, when it is unusable; when rustls has no usable protocol version.
+pub fn client(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, String> {
+    config(ca_file.map_or_else(|| Ok(roots()), roots_of)?)
 }

@@ -72,6 +72,11 @@ impl<K: Copy + Eq + std::hash::Hash> LastSeen<K> {
 
 /// The live session of a cookie, noted as seen; none when there is none, it ended, or it was idle for too long.
 ///
+/// What another replica saw is known here a minute or so late, and only ever as earlier than it was: so a session may be over a minute
+/// before its idle limit for somebody whose requests move to another replica, and lives on no replica longer than the limit. (The
+/// event that says so follows later still: `jobs::sessions` waits until every replica has written what it saw.) With idle limits of
+/// hours, a write a request to be exact would cost more than that minute.
+///
 /// # Errors
 /// When the database cannot be read.
 pub async fn find(secret: &str, idle: Duration, seen: &LastSeen, reader: &Reader, now: Time) -> Result<Option<OpenSession>, StoreError> {

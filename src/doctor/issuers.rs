@@ -3,7 +3,6 @@
 use super::{Finding, Ground, clocks::told};
 use crate::{
     auth::oidc::{Issuers, provider::Provider},
-    outgoing::Outgoing,
     settings::SigninMode,
 };
 
@@ -18,20 +17,22 @@ pub(super) async fn check(ground: &Ground) -> Vec<Finding> {
         return vec![Finding::ok("sign-in", detail)];
     }
     // Nothing is sealed here, so any key will do.
-    let (issuers, http) = match (Issuers::new(&ground.settings, b"doctor"), Outgoing::new()) {
-        (Ok(issuers), Ok(http)) => (issuers, http),
-        (Err(error), _) | (_, Err(error)) => return vec![Finding::fault("sign-in", error, "install the certificates of authorities: apt-get install ca-certificates")],
+    let issuers = match Issuers::new(&ground.settings, b"doctor") {
+        Ok(issuers) => issuers,
+        Err(error) if error.contains("`ca_file`") => return vec![Finding::fault("sign-in", error, "name a PEM file with the certificate of the authority that signed the issuer's (not the issuer's own, nor a key), which the user that runs bandpass may read")],
+        Err(error) => return vec![Finding::fault("sign-in", error, "install the certificates of authorities: apt-get install ca-certificates")],
     };
-    let looks = issuers.all().iter().map(|provider| look(ground, provider, &http));
+    let looks = issuers.all().iter().map(|provider| look(ground, provider));
     futures_util::future::join_all(looks).await.into_iter().flatten().collect()
 }
 
-async fn look(ground: &Ground, provider: &Provider, http: &Outgoing) -> Vec<Finding> {
-    let settings = &provider.settings;
+async fn look(ground: &Ground, provider: &Provider) -> Vec<Finding> {
+    let (settings, http) = (&provider.settings, &provider.http);
     let name = format!("sign-in {}", settings.name);
     let key = |key: &str| format!("`{key}` of [[signin.issuer]] `{}`", settings.name);
     let metadata = match provider.metadata((ground.clock)()).await {
         Ok(metadata) => metadata,
+        Err(error) if error.0.contains("certificate") => return vec![Finding::fault(name, error.0, format!("set {} to a PEM file with the authority that signed its certificate, for one of a company's own; renew that certificate if it has expired", key("ca_file")))],
         Err(error) => return vec![Finding::fault(name, error.0, format!("set {} exactly as the issuer calls itself (its discovery document says it as `issuer`), and let this machine reach it", key("url")))],
     };
     let mut found = Vec::new();

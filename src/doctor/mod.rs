@@ -7,6 +7,7 @@
 //! A new check is a file with one function, and a line in [`CHECKS`].
 
 mod address;
+mod catalogs;
 mod clocks;
 mod connectors;
 mod database;
@@ -138,6 +139,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: "policy", run: |g| Box::pin(policy::check(g)) },
     Check { name: "people", run: |g| Box::pin(people::check(g)) },
     Check { name: "sign-in", run: |g| Box::pin(issuers::check(g)) },
+    Check { name: "catalogue", run: |g| Box::pin(catalogs::check(g)) },
     Check { name: "directory feed", run: |g| Box::pin(tokens::check(g)) },
     Check { name: "connector", run: |g| Box::pin(connectors::check(g)) },
 ];

@@ -64,6 +64,10 @@ pub struct Token {
     /// The program that it was made for; none is the person's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceName>,
+    /// The token that it was made with: it opens no more, ends no later, and is revoked with it. None for one that was made in a
+    /// browser or on the service's machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_with: Option<TokenId>,
     /// SHA-256 of the secret, in hex. The secret has 256 random bits, so the hash tells nothing.
     pub secret_sha256: String,
     /// What it may do.

@@ -41,6 +41,7 @@ pub fn named(envelope: &Envelope, into: &mut Named) {
         }
         Command::RevokeToken { token } => {
             into.tokens.insert(*token);
+            into.made_with.insert(*token);
         }
         Command::SignIn { issuer, subject, attempt_sha256, replaces, .. } => {
             if let Some(person) = envelope.actor.person_id() {

@@ -1,6 +1,6 @@
 //! `[[signin.issuer]]`: who vouches for people and programs.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use serde::Deserialize;
 
@@ -12,9 +12,9 @@ use crate::domain::{
 };
 
 /// Keys of an issuer, for errors about unknown ones.
-pub const KEYS: [&str; 15] = [
+pub const KEYS: [&str; 16] = [
     "name", "title", "url", "client_id", "client_secret", "scopes", "subject_claim", "person_claim", "person_field", "api_subject_claim",
-    "audiences", "algorithms", "token_type", "default_scopes", "client",
+    "audiences", "algorithms", "token_type", "default_scopes", "ca_file", "client",
 ];
 
 /// Signature algorithms that tokens may have. Those with a shared secret, and `none`, are not among them.
@@ -56,6 +56,8 @@ pub struct Issuer {
     pub token_type: String,
     #[serde(default)]
     pub default_scopes: BTreeSet<Scope>,
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
     #[serde(default)]
     pub client: Vec<IssuerClient>,
 }

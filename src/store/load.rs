@@ -38,6 +38,8 @@ pub struct Named {
     pub deliveries: BTreeSet<DeliveryId>,
     /// Tokens.
     pub tokens: BTreeSet<TokenId>,
+    /// Tokens of which those that were made with them are needed.
+    pub made_with: BTreeSet<TokenId>,
     /// Idempotency scopes.
     pub answers: BTreeSet<String>,
     /// Who people and subjects are: the issuer, the person, the subject.
@@ -161,6 +163,12 @@ impl Writer {
             let ids = texts(&named.tokens);
             let rows: Vec<TokenRow> =
                 on!(db, c => tokens::table.filter(tokens::id.eq_any(&ids)).select(TokenRow::as_select()).load(c)).map_err(store_error)?;
+            into.tokens.extend(valid::<_, Token>(rows)?);
+        }
+        if !named.made_with.is_empty() {
+            let ids = texts(&named.made_with);
+            let rows: Vec<TokenRow> =
+                on!(db, c => tokens::table.filter(tokens::made_with.eq_any(&ids)).select(TokenRow::as_select()).load(c)).map_err(store_error)?;
             into.tokens.extend(valid::<_, Token>(rows)?);
         }
         if !named.answers.is_empty() {

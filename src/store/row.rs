@@ -400,6 +400,7 @@ pub struct TokenRow {
     pub expires_at: i64,
     pub revoked_at: Option<i64>,
     pub service: Option<String>,
+    pub made_with: Option<String>,
 }
 
 impl From<&Token> for TokenRow {
@@ -415,6 +416,7 @@ impl From<&Token> for TokenRow {
             expires_at: t.expires_at.micros(),
             revoked_at: t.revoked_at.map(Time::micros),
             service: t.service.as_ref().map(ToString::to_string),
+            made_with: t.made_with.map(|id| id.to_string()),
         }
     }
 }
@@ -428,6 +430,7 @@ impl TryFrom<TokenRow> for Token {
             id: bad(T, "id", &key, row.id.parse().ok())?,
             person: bad(T, "person", &key, PersonId::parse(&row.person).ok())?,
             service: bad(T, "service", &key, row.service.as_deref().map(ServiceName::parse).transpose().ok())?,
+            made_with: bad(T, "made_with", &key, row.made_with.as_deref().map(str::parse).transpose().ok())?,
             secret_sha256: row.secret_sha256,
             scopes: bad(T, "scopes", &key, row.scopes.split_whitespace().map(Scope::parse).collect())?,
             label: row.label,

@@ -219,6 +219,7 @@ diesel::table! {
         expires_at -> BigInt,
         revoked_at -> Nullable<BigInt>,
         service -> Nullable<Text>,
+        made_with -> Nullable<Text>,
     }
 }
 diesel::table! {

@@ -66,6 +66,8 @@ pub const ROUTES: &[Route] = &[
     post("/api/v1/grants/{id}/revoke", REQUEST),
     post("/api/v1/grants/{id}/renew", REQUEST),
     get("/api/v1/tokens", READ),
+    // The ledger says which tokens may make which.
+    post("/api/v1/tokens", REQUEST),
     post("/api/v1/tokens/{id}/revoke", REQUEST),
     get("/api/v1/audit", Access::Auditor),
     get("/api/v1/audit/checkpoint", Access::Auditor),
@@ -128,6 +130,7 @@ pub const ROUTES: &[Route] = &[
     post("/grants/{id}/renew", Browser),
     get("/approvals", Browser),
     get("/people/{id}", Browser),
+    post("/people/{id}/sessions/end", Access::Admin),
     get("/teams/{id}", Browser),
     get("/org", Browser),
     get("/audit", Access::Auditor),
@@ -187,7 +190,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/api/v1/grants").read(api::grants::list))
         .service(r("/api/v1/grants/{id}/revoke").write(api::grants::revoke))
         .service(r("/api/v1/grants/{id}/renew").write(api::grants::renew))
-        .service(r("/api/v1/tokens").read(api::tokens::list))
+        .service(r("/api/v1/tokens").read(api::tokens::list).write(api::tokens::create))
         .service(r("/api/v1/tokens/{id}/revoke").write(api::tokens::revoke))
         .service(r("/api/v1/audit").read(api::audit::list))
         .service(r("/api/v1/audit/checkpoint").read(api::audit::checkpoint))
@@ -225,6 +228,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(r("/grants/{id}/renew").write(ui::access::renew))
         .service(r("/approvals").read(ui::approvals::page))
         .service(r("/people/{id}").read(ui::people::person))
+        .service(r("/people/{id}/sessions/end").write(ui::sessions::end_theirs))
         .service(r("/teams/{id}").read(ui::people::team))
         .service(r("/org").read(ui::people::organisation))
         .service(r("/audit").read(ui::audit::list))

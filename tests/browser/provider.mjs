@@ -12,7 +12,7 @@ export const BOT = { id: "build-bot", secret: "a secret of the bot" };
 export const AUDIENCE = "urn:bandpass:api";
 
 // Login name there, and the identifier that the directory has. Subjects are neither.
-const PEOPLE = { nora: "nora.lindqvist", mina: "mina.solberg", rashid: "rashid.karimi", stranger: "nobody.known" };
+const PEOPLE = { nora: "nora.lindqvist", mina: "mina.solberg", rashid: "rashid.karimi", tuva: "tuva.nilsen", stranger: "nobody.known" };
 
 function key(kid, type, options) {
   return { ...generateKeyPairSync(type, options).privateKey.export({ format: "jwk" }), kid, use: "sig" };

@@ -185,6 +185,45 @@ describe("with a provider", () => {
     for (const page of [here, there]) await page.context().close();
   });
 
+  test("an admin sees somebody's sessions on their page, and ends them", async () => {
+    const phone = { userAgent: "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1" };
+    const [admin, desk, pocket] = [await open(), await open(), await open(phone)];
+    for (const [page, login] of [[admin, "tuva"], [desk, "nora"], [pocket, "nora"]]) {
+      await page.goto("/");
+      await signIn(page, login);
+    }
+    await admin.goto("/people/nora.lindqvist");
+    const list = admin.getByRole("region", { name: "Signed in" });
+    await list.getByText("Safari on iPhone", { exact: true }).waitFor();
+    // The test before left one of hers.
+    const before = await list.getByRole("listitem").count();
+    assert.ok(before >= 2);
+    await looks(admin, "person-sessions");
+    await list.getByRole("button", { name: /End Safari on iPhone/ }).click();
+    await admin.waitForURL(/#sessions$/);
+    await admin.waitForLoadState();
+    assert.equal(await list.getByRole("listitem").count(), before - 1);
+    await pocket.goto("/access");
+    assert.equal(new URL(pocket.url()).pathname, "/signin");
+    await desk.goto("/access");
+    assert.equal(new URL(desk.url()).pathname, "/access");
+    await list.getByRole("button", { name: "End all sessions" }).click();
+    await list.getByText("No browser is signed in as Nora Lindqvist.").waitFor();
+    await looks(admin, "person-no-sessions");
+    await desk.goto("/access");
+    assert.equal(new URL(desk.url()).pathname, "/signin");
+    assert.match(service.run("audit", "list", "--kind", "session.ended", "--format", "json"), /person:tuva\.nilsen/);
+    // Nora herself, signed in again, finds no such list on anybody's page.
+    await desk.goto("/");
+    await desk.getByRole("link", { name: "Sign in with Company account" }).click();
+    await desk.waitForURL(/\/$/);
+    for (const id of ["tuva.nilsen", "nora.lindqvist"]) {
+      await desk.goto(`/people/${id}`);
+      assert.equal(await desk.getByRole("region", { name: "Signed in" }).count(), 0);
+    }
+    for (const page of [admin, desk, pocket]) await page.context().close();
+  });
+
   test("an issuer that is away is told as what it is", async () => {
     const port = await freePort();
     const config = `[signin]\nmode = "oidc"\n[[signin.issuer]]\nname = "company"\ntitle = "Company account"\nurl = "http://127.0.0.1:${port}"\nclient_id = "x"\n${connectors.map((name) => `[[connector]]\nname = "${name}"\nkind = "memory"`).join("\n")}\n`;

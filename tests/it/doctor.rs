@@ -1,7 +1,7 @@
 //! The set-up doctor on broken configurations, through the real program. `tests/golden/doctor.txt` is read like a page: what was
 //! broken, and what is said of it. The two with a PostgreSQL server are in `doctor-postgres.txt`.
 
-use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, io::{Read, Write}, net::TcpListener, os::unix::fs::PermissionsExt, path::Path};
 
 use serde_json::{Value, json};
 
@@ -89,6 +89,48 @@ impl Patient {
 
     fn write(&self, path: &str, text: &str) {
         fs::write(self.folder.path().join(path), text).unwrap();
+    }
+}
+
+/// The catalogue's API of a Backstage, in moods.
+struct Backstage {
+    address: std::net::SocketAddr,
+    mood: std::sync::Arc<std::sync::Mutex<&'static str>>,
+}
+
+impl Backstage {
+    fn start(mood: &'static str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let backstage = Self { address: listener.local_addr().unwrap(), mood: std::sync::Arc::new(std::sync::Mutex::new(mood)) };
+        let mood = std::sync::Arc::clone(&backstage.mood);
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut bytes = [0; 4096];
+                let Ok(read) = stream.read(&mut bytes) else { continue };
+                let text = String::from_utf8_lossy(&bytes[..read]).to_ascii_lowercase();
+                let is_user = text.contains("filter=kind=user");
+                let some = |n: usize| json!({ "items": vec![json!({}); n.min(1)], "totalItems": n, "pageInfo": {} }).to_string();
+                let (status, kind, body) = match *mood.lock().unwrap() {
+                    "closed" => (401, "application/json", json!({ "error": {} }).to_string()),
+                    "html" => (200, "text/html", "<!doctype html>".to_owned()),
+                    "other" => (200, "application/json", "{}".to_owned()),
+                    "nobody" => (200, "application/json", some(0)),
+                    "flat" => (200, "application/json", some(if is_user { 7 } else { 0 })),
+                    _ if !text.contains("authorization: bearer secret-token") => (401, "application/json", "{}".to_owned()),
+                    _ => (200, "application/json", some(if is_user { 666 } else { 165 })),
+                };
+                let _ = stream.write_all(format!("HTTP/1.1 {status} x\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).as_bytes());
+            }
+        });
+        backstage
+    }
+
+    fn address(&self) -> std::net::SocketAddr {
+        self.address
+    }
+
+    fn be(&self, mood: &'static str) {
+        *self.mood.lock().unwrap() = mood;
     }
 }
 
@@ -192,6 +234,33 @@ fn what_is_broken_is_named_with_its_cure() {
         issuer.be("/jwks", Mood::Good);
         issuer.say("issuer", json!("https://idp.example/realms/other"));
         pages.push_str(&oidc(&issuer, "", "").page("an issuer that calls itself otherwise", &[]));
+
+        // Catalogues: Backstage in each of its moods.
+        let backstage = Backstage::start("good");
+        for (mood, title) in [
+            ("good", "a catalogue that answers"),
+            ("closed", "a catalogue that does not take the token"),
+            ("html", "a catalogue whose address is that of its pages"),
+            ("other", "something else where the catalogue should be"),
+            ("nobody", "a catalogue with nobody in it"),
+            ("flat", "a catalogue without teams"),
+        ] {
+            let mut patient = Patient::on_sqlite();
+            patient.also(&backstage.address().to_string(), "BACKSTAGE");
+            backstage.be(mood);
+            patient.service.configure(&format!("[[directory.catalog]]\nname = \"backstage\"\nurl = \"http://{}\"\ntoken = \"secret-token\"\n[[connector]]\nname = \"target\"\nkind = \"memory\"\n", backstage.address()));
+            let page = patient.page(title, &[]);
+            assert!(!page.contains("secret-token"), "{page}");
+            assert_eq!(mood == "good", patient.says().1.contains("ok       catalogue backstage: "), "{page}");
+            pages.push_str(&page);
+        }
+        let mut patient = Patient::on_sqlite();
+        patient.also(&nobody.to_string(), "NOBODY");
+        patient.also(&backstage.address().to_string(), "BACKSTAGE");
+        backstage.be("closed");
+        let two = format!("[[directory.catalog]]\nname = \"backstage\"\nurl = \"http://{}\"\n[[directory.catalog]]\nname = \"away\"\nurl = \"http://127.0.0.1:{nobody}\"\n", backstage.address());
+        patient.service.configure(&format!("{two}[[connector]]\nname = \"target\"\nkind = \"memory\"\n"));
+        pages.push_str(&patient.page("two catalogues: one wants a token, the other is away", &[]));
 
         // A target that is away.
         let mut target = Patient::on_sqlite();

@@ -19,6 +19,10 @@ use crate::{
 /// Settings of the issuer, beside where it is.
 pub const USUAL: &str = "person_claim = \"employee\"\naudiences = [\"bandpass-api\"]\n";
 
+fn configuration(issuer: &Issuer, more: &str, signin: &str) -> String {
+    format!("[signin]\nmode = \"oidc\"\n{signin}\n{}\n[[connector]]\nname = \"target\"\nkind = \"memory\"\n", issuer.settings("corp", more))
+}
+
 /// Everything that a test of signing in needs.
 pub struct Front {
     pub service: Service,
@@ -44,13 +48,18 @@ impl Front {
         fs::create_dir_all(folder.path().join("people")).unwrap();
         fs::write(folder.path().join("people/all.toml"), house::PEOPLE).unwrap();
         let mut service = Service::new(&program(env!("CARGO_BIN_EXE_bandpass")), folder.path(), "run", &database);
-        service.configure(&format!("[signin]\nmode = \"oidc\"\n{signin}\n{}\n[[connector]]\nname = \"target\"\nkind = \"memory\"\n", issuer.settings("corp", more)));
+        service.configure(&configuration(&issuer, more, signin));
         service.set("DIRECTORY__MAX_LEAVE_SHARE", "1.0");
         if !database.migrate_url().is_empty() {
             service.must(&["db", "migrate"]);
         }
         service.start().await;
         Self { service, issuer, folder, database }
+    }
+
+    /// Writes the configuration anew, with other lines for the issuer.
+    pub fn configured(&mut self, more: &str) {
+        self.service.configure(&configuration(&self.issuer, more, ""));
     }
 
     pub fn browser(&self) -> Browser {

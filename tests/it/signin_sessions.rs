@@ -41,6 +41,47 @@ fn people_see_and_end_their_own_sessions() {
     });
 }
 
+#[test]
+fn an_admin_ends_the_sessions_of_others() {
+    on_both("theirs", USUAL, |front: Front| async move {
+        let (mut ada, mut max) = (front.signed_in("ada").await, front.signed_in("max").await);
+        let (mut first, mut second) = (front.signed_in("ann").await, front.signed_in("ann").await);
+        let page = text(&ada.get("/people/ann").await);
+        let ids: Vec<&str> = page.split("name=\"session\" value=\"").skip(1).map(|p| p.split('"').next().unwrap()).collect();
+        assert_eq!((ids.len(), page.matches("Firefox on Linux</span>").count()), (2, 2), "{page}");
+        assert!(page.contains("The corp · signed in") && page.contains("last seen") && page.contains("End all sessions"), "{page}");
+        // Nobody else sees or ends them, and their own page of an admin has no such list.
+        for (who, person) in [(&mut max, "ann"), (&mut first, "ann"), (&mut ada, "ada")] {
+            assert!(!text(&who.get(&format!("/people/{person}")).await).contains("sessions-head"), "{person}");
+        }
+        let end = |session: &str, csrf: &str| format!("csrf={csrf}&session={session}");
+        let path = "/people/ann/sessions/end";
+        let maxs = max.csrf("/sessions").await;
+        assert_eq!(max.post(path, &end("", &maxs)).await.status, 403, "no admin");
+        let own = first.csrf("/sessions").await;
+        assert_eq!(first.post(path, &end("", &own)).await.status, 403, "nor the person by this way");
+        let csrf = ada.csrf("/sessions").await;
+        for (what, session, token, status) in [("no token", "", "", 403), ("another's token", "", maxs.as_str(), 403), ("no session", "x", &csrf, 404), ("nobody's", &uuid::Uuid::now_v7().to_string(), &csrf, 409)] {
+            assert_eq!(ada.post(path, &end(session, token)).await.status, status, "{what}");
+        }
+        assert_eq!(ada.post("/people/nobody/sessions/end", &end("", &csrf)).await.status, 404);
+        assert!(front.is_in(&mut first).await && front.is_in(&mut second).await);
+        // One, the newest, which stands first; then all that are left; then there is nothing to end.
+        let answer = ada.post(path, &end(ids[0], &csrf)).await;
+        assert_eq!((answer.status, header(&answer, "location")), (303, Some("/people/ann#sessions")));
+        assert!(front.is_in(&mut first).await && !front.is_in(&mut second).await);
+        assert_eq!(ada.post(path, &end(ids[0], &csrf)).await.status, 409, "over already");
+        assert_eq!(ada.post(path, &end("", &csrf)).await.status, 303);
+        assert!(!front.is_in(&mut first).await && front.is_in(&mut max).await && front.is_in(&mut ada).await);
+        assert_eq!(ada.post(path, &end("", &csrf)).await.status, 409, "none is left");
+        assert!(text(&ada.get("/people/ann").await).contains("No browser is signed in as Ann"));
+        let ended = front.database.lines("SELECT actor AS line FROM audit_log WHERE kind = 'session.ended'");
+        assert_eq!(ended, ["person:ada"; 2]);
+        assert_eq!(front.database.lines("SELECT ended_because AS line FROM sessions WHERE person = 'ann'"), ["by-admin"; 2]);
+        front.leave();
+    });
+}
+
 /// A logout token of an issuer, with claims over the usual ones.
 pub fn logout_token(issuer: &Issuer, over: &Value) -> String {
     let mut claims = json!({

@@ -91,7 +91,7 @@ fn a_page_makes_shows_once_tells_of_and_revokes() {
         let listed = text(&page.get("/tokens").await);
         assert!(listed.contains("nightly") && !listed.contains(&secret) && listed.contains("never used"), "{listed}");
         assert!(text(&page.get("/").await).contains("A token was made in your name, “nightly”"), "home tells of it");
-        // It opens what its scopes say, and makes no other.
+        // It opens what its scopes say, and no page.
         let used = call(&service, &secret, "GET", "/api/v1/tokens", None).await;
         let tokens = used.json();
         assert_eq!((used.status, tokens["items"].as_array().unwrap().len()), (200, 1), "{}", used.shown());

@@ -59,7 +59,12 @@ impl Browser {
 
     /// Sends a body with header lines and a content type of one's own.
     pub async fn post_with(&mut self, path: &str, body: &str, lines: &str, kind: &str) -> Answer {
-        self.send(format!("POST {path} HTTP/1.1\r\n{lines}Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len()), body).await
+        self.send_as("POST", path, body, lines, kind).await
+    }
+
+    /// The same by another method.
+    pub async fn send_as(&mut self, method: &str, path: &str, body: &str, lines: &str, kind: &str) -> Answer {
+        self.send(format!("{method} {path} HTTP/1.1\r\n{lines}Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len()), body).await
     }
 
     /// The token that forms of a page carry.

@@ -45,6 +45,7 @@ struct Code {
 }
 
 struct Inner {
+    url: String,
     keys: Vec<Value>,
     codes: HashMap<String, Code>,
     userinfo: Value,
@@ -109,7 +110,7 @@ impl Issuer {
             "userinfo_endpoint": format!("{url}/userinfo"), "end_session_endpoint": format!("{url}/end"),
             "authorization_response_iss_parameter_supported": true, "response_types_supported": ["code"],
         });
-        let inner = Inner { keys: vec![key.jwk()], codes: HashMap::new(), userinfo: json!({}), userinfo_text: None, moods: BTreeMap::new(), hits: BTreeMap::new(), metadata, clock_off: 0 };
+        let inner = Inner { url: url.clone(), keys: vec![key.jwk()], codes: HashMap::new(), userinfo: json!({}), userinfo_text: None, moods: BTreeMap::new(), hits: BTreeMap::new(), metadata, clock_off: 0 };
         let issuer = Self { address, key: Arc::new(key), inner: Arc::new(Mutex::new(inner)) };
         let serving = issuer.clone();
         tokio::spawn(async move {
@@ -130,7 +131,19 @@ impl Issuer {
 
     /// Its name for itself.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.inner.lock().unwrap().url.clone()
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From now on calls itself so, and all its places: something stands in front of it.
+    pub fn known_as(&self, url: &str) {
+        let mut inner = self.inner.lock().unwrap();
+        let old = std::mem::replace(&mut inner.url, url.to_owned());
+        inner.metadata = serde_json::from_str(&inner.metadata.to_string().replace(&old, url)).unwrap();
     }
 
     /// Its key.

@@ -1,5 +1,6 @@
 //! What test binaries that start the real service share.
 
+pub mod authority;
 pub mod browser;
 pub mod database;
 pub mod git;

@@ -26,12 +26,18 @@ impl Issuers {
     /// Builds them from settings; calls nobody yet. `own_key` seals sign-ins at issuers that gave no client secret.
     ///
     /// # Errors
-    /// A sentence when the HTTP client cannot be built.
+    /// A sentence when a file with authorities cannot be used, or an HTTP client not be built.
     pub fn new(settings: &Settings, own_key: &[u8]) -> Result<Self, String> {
         super::jwt::install();
-        let http = Outgoing::new()?;
         let public = settings.server.public_url.trim_end_matches('/');
-        let providers = settings.signin.issuer.iter().map(|issuer| Arc::new(Provider::new(issuer.clone(), http.clone(), public))).collect();
+        let provider = |issuer: &crate::settings::Issuer| {
+            let http = Outgoing::trusting(issuer.ca_file.as_deref()).map_err(|e| match &issuer.ca_file {
+                Some(_) => format!("`ca_file` of [[signin.issuer]] `{}`: {e}", issuer.name),
+                None => e,
+            })?;
+            Ok(Arc::new(Provider::new(issuer.clone(), http, public)))
+        };
+        let providers = settings.signin.issuer.iter().map(provider).collect::<Result<_, String>>()?;
         Ok(Self { providers, sealer: Sealer::new(&settings.signin.issuer, own_key) })
     }
 

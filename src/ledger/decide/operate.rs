@@ -33,12 +33,9 @@ pub(super) fn create_token(
     mut recorder: Recorder<'_>,
     ids: &mut dyn IdSource,
 ) -> Result<Decided, Refusal> {
-    // A stolen token must not make itself successors.
-    if matches!(actor, Actor::Person { token, bearer, service, .. } if token.is_some() || bearer.is_some() || service.is_some()) {
-        return Err(Refusal::NotAllowed { reason: "a token cannot make another: sign in with a browser, or use `bandpass token create` on the service's machine".to_owned() });
-    }
+    let with = made_with(world, actor)?;
     let own = actor.person_id() == Some(wish.person);
-    if !own && !world.is_admin(actor) {
+    if !own && (with.is_some() || !world.is_admin(actor)) {
         return Err(Refusal::NotAllowed { reason: "only the person, or an admin, can make a token for them".to_owned() });
     }
     if wish.first_admin && !matches!(actor, Actor::Operator { .. }) {
@@ -70,10 +67,14 @@ pub(super) fn create_token(
     if wish.lifetime > Duration::days(TOKEN_DAYS).unwrap_or(Duration::MAX) {
         return Err(impossible("expires", "a token lives for at most 90 days"));
     }
+    if let Some(with) = with {
+        narrower(world, with, wish)?;
+    }
     let token = Token {
         id: TokenId(ids.fresh()),
         person: wish.person.clone(),
         service: wish.service.cloned(),
+        made_with: with.map(|t| t.id),
         secret_sha256: wish.secret_sha256.to_owned(),
         scopes: wish.scopes.clone(),
         label: wish.label.to_owned(),
@@ -86,6 +87,38 @@ pub(super) fn create_token(
     Ok(recorder.answer(Answer::Token { token }))
 }
 
+/// The token that one is to be made with, when it is a token that asks. Only a person's own makes others, and only one that was made
+/// in a browser or on the machine itself: so revoking it ends everything that came of it, and whoever stole it has stolen no more.
+fn made_with<'w>(world: &'w World<'_>, actor: &Actor) -> Result<Option<&'w Token>, Refusal> {
+    let Actor::Person { token, service, bearer, .. } = actor else { return Ok(None) };
+    let no = |why: &str| Refusal::NotAllowed { reason: format!("{why}: sign in with a browser, or use `bandpass token create` on the service's machine") };
+    if service.is_some() {
+        return Err(no("a service makes no token"));
+    }
+    if bearer.is_some() {
+        return Err(no("a token of an issuer makes none of ours, which would outlive it"));
+    }
+    let Some(id) = token else { return Ok(None) };
+    let with = world.state.token(*id).ok_or(Refusal::DeadToken)?;
+    if with.made_with.is_some() {
+        return Err(no("a token that was made with another makes none"));
+    }
+    Ok(Some(with))
+}
+
+/// Checks that a token opens nothing that the one it is made with does not, and ends no later.
+fn narrower(world: &World<'_>, with: &Token, wish: &TokenWish<'_>) -> Result<(), Refusal> {
+    if let Some(wider) = wish.scopes.difference(&with.scopes).next() {
+        let own: Vec<&str> = with.scopes.iter().map(|s| s.as_str()).collect();
+        return Err(Refusal::NotAllowed { reason: format!("the token that asks has no scope `{}` to give; it has {}", wider.as_str(), own.join(", ")) });
+    }
+    if world.now.plus(wish.lifetime) > with.expires_at {
+        let reason = format!("it would outlive the token that asks, which ends at {}", with.expires_at);
+        return Err(Refusal::Impossible { field: Some("expires".to_owned()), reason });
+    }
+    Ok(())
+}
+
 pub(super) fn revoke_token(world: &World<'_>, actor: &Actor, id: TokenId, mut recorder: Recorder<'_>) -> Result<Decided, Refusal> {
     let token = world.state.token(id).ok_or_else(|| Refusal::NotFound { noun: "token".to_owned() })?;
     if actor.person_id() != Some(&token.person) && !world.is_admin(actor) {
@@ -95,6 +128,12 @@ pub(super) fn revoke_token(world: &World<'_>, actor: &Actor, id: TokenId, mut re
         return Err(Refusal::Stale { what: "the token, which was revoked already,".to_owned() });
     }
     recorder.record(Change::TokenRevoked { token: id, person: token.person.clone(), cause: None }, Personal::default());
+    let mut made: Vec<&Token> = world.state.tokens().filter(|t| t.made_with == Some(id) && t.revoked_at.is_none()).collect();
+    made.sort_by_key(|t| t.id);
+    for token in made {
+        let why = Personal { reason: Some("the token that it was made with was revoked".to_owned()), ..Personal::default() };
+        recorder.record(Change::TokenRevoked { token: token.id, person: token.person.clone(), cause: None }, why);
+    }
     Ok(recorder.done())
 }
 

@@ -10,7 +10,9 @@ struct Bearer;
 
 impl Modify for Bearer {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("bp_…").build();
+        let told = "A token of Bandpass, `bp_…` (page `/tokens`, `POST /api/v1/tokens`, `bandpass token create`), or a JWT access token of an issuer \
+                    that is configured with `audiences` (`config/sign-in.md`). The scopes of either say what it may do; what its person may do bounds them.";
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("bp_… or JWT").description(Some(told)).build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(scheme));
     }
@@ -26,7 +28,7 @@ impl Modify for Bearer {
         super::requests::list, super::requests::submit, super::requests::preview, super::requests::show,
         super::requests::approve, super::requests::deny, super::requests::withdraw,
         super::grants::list, super::grants::revoke, super::grants::renew,
-        super::tokens::list, super::tokens::revoke,
+        super::tokens::list, super::tokens::create, super::tokens::revoke,
         super::audit::list, super::audit::show, super::audit::checkpoint,
         super::service::policy, super::system::system, super::endings::confirm, super::leavers::confirm, super::webhook::ring, super::service::healthz, super::service::readyz, super::service::metrics,
     ),

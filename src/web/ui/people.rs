@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web::{Data, Path, Query}};
 use askama::Template;
 use serde::Deserialize;
 
-use super::{Frame, page, standing::{self, Standing}, words::{self, Ends, Voice, When, when}};
+use super::{Frame, page, sessions, standing::{self, Standing}, words::{self, Ends, Voice, When, when}};
 use crate::{
     auth::visibility::{may_see_holdings, owns},
     domain::{group::Who, id::{PersonId, TeamId}, record::SourceName, time::Time},
@@ -74,6 +74,8 @@ struct PersonPage {
     held: Option<Vec<Held>>,
     waiting: Vec<String>,
     owned: Vec<Link>,
+    /// Their live sessions, for admins; none where there is no list of them, or where it is one's own page.
+    sessions: Option<Vec<sessions::Row>>,
     /// Where what is known comes from, where more than files speak.
     origins: Vec<Origin>,
 }
@@ -144,6 +146,8 @@ pub async fn person(state: Data<AppState>, caller: Known, id: Path<String>, quer
     facts.retain(|(_, v)| !v.is_empty());
     let mut direct = person.teams.clone();
     direct.extend(person.team.clone());
+    let for_admins = caller.admin && !state.is_development() && person.id != *caller.id();
+    let sessions = if for_admins { Some(sessions::live(&state, &caller, &person.id).await?) } else { None };
     let owned = snapshot.policy.set().groups().values().filter(|g| {
         g.owner.iter().any(|w| match w {
             Who::Person(p) => *p == person.id,
@@ -166,6 +170,7 @@ pub async fn person(state: Data<AppState>, caller: Known, id: Path<String>, quer
         held,
         waiting,
         owned,
+        sessions,
         origins: origins(&state, &caller, &person.id, now),
     })
 }

@@ -1,23 +1,27 @@
-//! One's own sessions: which browsers are signed in, and ending them.
+//! Sessions: which browsers are signed in, and ending them. One's own on a page; for admins, everybody's on the person's page.
 
 use std::collections::BTreeSet;
 
 use actix_web::{HttpResponse, web::{Data, Form, Path}};
 use askama::Template;
 
+use serde::Deserialize;
+
 use super::{Frame, check_form, go, signin::Token, words::{When, when}};
 use crate::{
-    domain::{command::Command, id::SessionId, session::SessionEnd},
+    auth::Caller,
+    domain::{command::Command, id::{PersonId, SessionId}, refusal::Refusal, session::SessionEnd},
     web::{AppState, Known, api, problem::Problem},
 };
 
-struct Row {
-    id: String,
-    browser: String,
-    issuer: String,
-    began: When,
-    seen: When,
-    ends: When,
+/// A live session.
+pub(super) struct Row {
+    pub(super) id: String,
+    pub(super) browser: String,
+    pub(super) issuer: String,
+    pub(super) began: When,
+    pub(super) seen: When,
+    pub(super) ends: When,
     mine: bool,
 }
 
@@ -43,11 +47,10 @@ fn browser(agent: Option<&str>) -> String {
     }
 }
 
-/// The page.
-pub async fn page(state: Data<AppState>, caller: Known) -> Result<HttpResponse, Problem> {
+/// The live sessions of a person: the one that the caller came with first, then the newest.
+pub(super) async fn live(state: &AppState, caller: &Caller, person: &PersonId) -> Result<Vec<Row>, Problem> {
     let now = state.ledger.now();
-    let frame = Frame::new(&state, &caller, "Sessions", "").await?;
-    let live = state.reader.live_sessions(Some(caller.id().clone())).await?;
+    let live = state.reader.live_sessions(Some(person.clone())).await?;
     let title = |url: &str| state.issuers.at(url).map_or_else(|| "an issuer that is not configured any more".to_owned(), |p| p.settings.title.clone());
     let mut rows: Vec<Row> = live
         .into_iter()
@@ -65,9 +68,15 @@ pub async fn page(state: Data<AppState>, caller: Known) -> Result<HttpResponse, 
             }
         })
         .collect();
-    // This one first, then the newest.
     rows.reverse();
     rows.sort_by_key(|r| !r.mine);
+    Ok(rows)
+}
+
+/// The page.
+pub async fn page(state: Data<AppState>, caller: Known) -> Result<HttpResponse, Problem> {
+    let frame = Frame::new(&state, &caller, "Sessions", "").await?;
+    let rows = live(&state, &caller, caller.id()).await?;
     let others = rows.iter().filter(|r| !r.mine).count();
     super::page(&SessionsPage { frame, rows, others, development: state.is_development() })
 }
@@ -96,6 +105,33 @@ pub async fn end_one(state: Data<AppState>, caller: Known, id: Path<String>, for
 pub async fn end_others(state: Data<AppState>, caller: Known, form: Form<Token>) -> Result<HttpResponse, Problem> {
     check_form(&caller, &form.csrf)?;
     end(&state, &caller, None, "others").await
+}
+
+/// Which of somebody's sessions an admin ends; all of them when none is named.
+#[derive(Deserialize)]
+pub struct Ending {
+    csrf: String,
+    #[serde(default)]
+    session: String,
+}
+
+/// Ends sessions of somebody else, for an admin. What is over already is a conflict.
+pub async fn end_theirs(state: Data<AppState>, caller: Known, id: Path<String>, form: Form<Ending>) -> Result<HttpResponse, Problem> {
+    check_form(&caller, &form.csrf)?;
+    let person = caller.snapshot.directory.person(&id).ok_or_else(|| Problem::not_found("person"))?.id.clone();
+    let only: Option<SessionId> = match form.session.as_str() {
+        "" => None,
+        named => Some(named.parse().map_err(|_| Problem::not_found("session"))?),
+    };
+    let live = state.reader.live_sessions(Some(person.clone())).await?;
+    if !live.iter().any(|open| only.is_none_or(|only| only == open.session.id)) {
+        state.refusals.note(&caller, "end sessions", "stale", person.as_str());
+        return Err(Refusal::Stale { what: "the list of their live sessions".to_owned() }.into());
+    }
+    let own = caller.session().filter(|own| caller.id() == &person && only.is_none_or(|only| only == *own));
+    let command = Command::EndSessions { person: person.clone(), only: only.map(|only| [only].into()), except: None, cause: SessionEnd::ByAdmin };
+    api::execute(&state, &caller, command, None, "end sessions", person.as_str()).await?.answer?;
+    Ok(go(&if own.is_some() { "/signed-out".to_owned() } else { format!("/people/{person}#sessions") }))
 }
 
 #[cfg(test)]

@@ -8,15 +8,14 @@ use serde::Deserialize;
 
 use super::{Frame, check_form, encode, go, signin, words::{self, When, when}};
 use crate::{
-    auth::session::secret_hash,
     domain::{
-        command::{Answer, Command},
+        command::Command,
         duration::Duration,
         id::{ServiceName, TokenId},
         token::{Scope, Token},
     },
     store::read_tokens::TokenFilter,
-    web::{AppState, Known, api::{execute, requests::unexpected}, limits, problem::Problem},
+    web::{AppState, Known, api::{execute, tokens::{TokenWish, make}}, limits, problem::Problem},
 };
 
 /// Tokens on a page.
@@ -33,6 +32,8 @@ struct Row {
     made: When,
     ends: When,
     used: Option<When>,
+    /// Whether another token made it, and takes it along.
+    by_token: bool,
     /// `yes` opens something, `tag` does not any more.
     kind: &'static str,
     state: &'static str,
@@ -143,6 +144,7 @@ async fn show(state: &AppState, caller: &Known, query: &TokensQuery, shown: Show
                 scopes: scopes(t),
                 made: when(t.created_at, now),
                 ends: when(t.revoked_at.unwrap_or(t.expires_at), now),
+                by_token: t.made_with.is_some(),
                 used: used.used_at.map(|at| when(at, now)),
                 kind,
                 state,
@@ -223,23 +225,12 @@ pub async fn create(state: Data<AppState>, caller: Known, sent: Form<Wish>) -> R
         Ok(lifetime) => lifetime,
         Err(error) => return show(&state, &caller, &TokensQuery::default(), again(format!("{error}"))).await,
     };
-    let secret = state.fresh_secret()?;
-    let command = Command::CreateToken {
-        person: caller.id().clone(),
-        secret_sha256: secret_hash(&secret),
-        scopes: chosen.clone(),
-        label: label.clone(),
-        lifetime,
-        service: name,
-        first_admin: false,
-    };
-    match execute(&state, &caller, command, None, "create token", "tokens").await?.answer {
-        Ok(Answer::Token { token }) => {
+    match make(&state, &caller, TokenWish { scopes: chosen.clone(), lifetime, label: label.clone(), service: name }).await? {
+        Ok((token, secret)) => {
             let whose = token.service.as_ref().map_or_else(|| "you".to_owned(), |s| format!("the service {s}, which you answer for"));
             let made = Made { secret, whose, scopes: scopes(&token), ends: when(token.expires_at, state.ledger.now()) };
             show(&state, &caller, &TokensQuery::default(), Shown { made: Some(made), ..Shown::default() }).await
         }
-        Ok(other) => Err(unexpected(&other)),
         Err(refusal) if refusal.status() == 422 => show(&state, &caller, &TokensQuery::default(), again(refusal.to_string())).await,
         Err(refusal) => Err(refusal.into()),
     }
