@@ -58,7 +58,8 @@
 //! `/signin/{issuer}` sends the browser away with `state`, `nonce` and a PKCE challenge, and has it keep them sealed in a cookie
 //! ([`auth::oidc::attempt`]): nothing is stored here. The callback checks that the answer belongs to that cookie, exchanges the
 //! code, verifies the ID token ([`auth::jwt`], the same code as for access tokens of API callers), and asks who the subject is
-//! ([`auth::oidc::person`]): by the recorded link, else by the configured claim. `Command::SignIn` decides the rest under the
+//! ([`auth::oidc::person`]): by the recorded link, else by the configured claim. What the issuer says of itself, and its keys, are
+//! kept by [`auth::published`]: one reader, at most once a minute. `Command::SignIn` decides the rest under the
 //! head lock: a subject is one person, a person one subject of an issuer, and one sign-in begins one session. `identity.linked`
 //! and `session.started` are events; a session's cookie holds a secret whose hash is its row's.
 //!

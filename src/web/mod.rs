@@ -3,6 +3,7 @@
 
 pub mod api;
 mod backchannel;
+mod briefly;
 mod guard;
 pub mod leavers;
 mod limits;
@@ -51,6 +52,10 @@ pub struct AppState {
     pub signer: Arc<Signer>,
     /// Counters.
     pub metrics: metrics::Metrics,
+    /// Whether the database answers, for `/readyz`.
+    pub database_answers: briefly::Briefly<bool>,
+    /// Deliveries that are queued, fail, and wait, for `/metrics`.
+    pub backlog: briefly::Briefly<Result<(u64, u64, u64), String>>,
     /// Refused acts, gathered.
     pub refusals: refusals::Refusals,
     /// Refused sign-ins that the log has.
@@ -202,6 +207,8 @@ pub fn serve(
         sessions,
         signer,
         metrics: metrics::Metrics::new().map_err(|e| e.to_string())?,
+        database_answers: briefly::Briefly::default(),
+        backlog: briefly::Briefly::default(),
         refusals: refusals::Refusals::default(),
         refused_sign_ins: refusals::RefusedSignIns::default(),
         tokens: KnownTokens::default(),

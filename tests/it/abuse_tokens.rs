@@ -138,7 +138,7 @@ async fn a_token_of_somebody_who_left(scene: &Scene) {
     let callers = [
         ("his own token", scene.token("bob").to_owned()),
         ("the token of a service that he answers for", robot),
-        ("his JWT", front.issuer.access_token(&json!({ "sub": "s-bob", "employee": "bob" }))),
+        ("his JWT", front.issuer.access_token(&json!({ "sub": "s-bob", "employee": "bob", "scope": "read" }))),
         ("the JWT of a program that he answers for", front.issuer.access_token(&json!({ "sub": "build-bot", "client_id": "build-bot" }))),
     ];
     for (what, bearer) in &callers {

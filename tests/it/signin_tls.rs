@@ -50,7 +50,7 @@ fn an_issuer_of_a_company_authority() {
         let code = front.issuer.code(&asked, &json!({ "employee": "ann" }));
         let answer = front.back(&mut browser, &asked, &code).await;
         assert_eq!(answer.status, 303, "{}", answer.shown());
-        assert_eq!(front.api("GET", "/api/v1/requests", &front.issuer.access_token(&json!({})), None).await.status, 200);
+        assert_eq!(front.api("GET", "/api/v1/requests", &front.issuer.access_token(&json!({ "scope": "read" })), None).await.status, 200);
         let told = String::from_utf8(front.service.run(&["doctor"]).stdout).unwrap();
         assert!(told.contains("ok       sign-in corp: https://127.0.0.1"), "{told}");
         front.service.stop();

@@ -22,8 +22,8 @@ use crate::{
 pub const LASTS_SECONDS: i64 = 600;
 
 /// How often a secret is hashed on its way to a key. Anybody may fetch a sealed sign-in and try secrets on it for as long as they
-/// like, so each try must cost something; here it costs a tenth of a second, once a start.
-const ROUNDS: NonZeroU32 = NonZeroU32::new(200_000).expect("not zero");
+/// like, so each try must cost something; here it costs a moment, once a start.
+const ROUNDS: NonZeroU32 = NonZeroU32::new(100_000).expect("not zero");
 
 /// A sign-in on its way.
 #[derive(Clone, Serialize, Deserialize)]

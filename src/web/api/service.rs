@@ -4,7 +4,10 @@ use actix_web::{HttpResponse, web::{Data, Json}};
 use serde_json::json;
 
 use super::shapes::PolicyShape;
-use crate::web::{AppState, Known, policy_loads, problem::Problem};
+use crate::{
+    store::read::StoreError,
+    web::{AppState, Known, policy_loads, problem::Problem},
+};
 
 /// Loads that `GET /policy` tells.
 const LOADS: u16 = 20;
@@ -20,7 +23,7 @@ pub async fn healthz() -> &'static str {
 #[utoipa::path(get, path = "/readyz", tag = "service", responses((status = 200, body = Object), (status = 503, body = Object)))]
 pub async fn readyz(state: Data<AppState>) -> HttpResponse {
     let snapshot = state.ledger.snapshot();
-    let database = state.reader.head().await.is_ok();
+    let database = state.database_answers.get(async { state.reader.head().await.is_ok() }).await;
     let deciding = state.ledger.is_deciding();
     let without_policy = snapshot.without_policy();
     let errors = snapshot.problems.iter().filter(|p| p.severity == crate::domain::problem::Severity::Error).count();
@@ -40,7 +43,7 @@ pub async fn readyz(state: Data<AppState>) -> HttpResponse {
 /// Counters for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "service", responses((status = 200, body = String, content_type = "text/plain")))]
 pub async fn metrics(state: Data<AppState>) -> Result<HttpResponse, Problem> {
-    let backlog = state.reader.delivery_backlog().await?;
+    let backlog = state.backlog.get(async { state.reader.delivery_backlog().await.map_err(|e| e.0) }).await.map_err(StoreError)?;
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(state.metrics.text(&state.ledger, backlog)))
 }
 
