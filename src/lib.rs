@@ -127,7 +127,12 @@
 //!   list of adoptions cannot empty a target.
 //! - One replica at a time delivers and decides grants again, and one process a database follows a policy folder: advisory
 //!   locks of PostgreSQL ([`store::sole`]). Replicas follow one git repository, by fast-forward only.
-//! - Routes without an entry are closed, and `tests/golden/authz-matrix.txt` shows every route for every kind of caller.
+//! - Routes without an entry are closed, and `tests/golden/authz-matrix.txt` shows every route for every kind of caller, by token and
+//!   in a browser.
+//! - A token makes only tokens that open no more and end no later than it, and that are revoked with it
+//!   ([`domain::token::Token::made_with`]); those, services and JWTs make none: whoever stole one has stolen no more than it.
+//! - A body that is there is read strictly, also where none is needed ([`web::api`]'s `Sent`), and a browser's call of the API shows
+//!   that it comes from our own pages.
 //!
 //! # Where this differs from the first design, and why
 //!

@@ -128,7 +128,7 @@ pub async fn run(context: &Context, command: TokenCommand) -> Outcome {
             tokens.reverse();
             let shown: Vec<_> = tokens
                 .iter()
-                .map(|UsedToken { token: t, used_at }| serde_json::json!({ "id": t.id, "person": t.person, "service": t.service, "scopes": t.scopes, "label": t.label, "created_at": t.created_at, "expires_at": t.expires_at, "revoked_at": t.revoked_at, "last_used_at": used_at }))
+                .map(|UsedToken { token: t, used_at }| serde_json::json!({ "id": t.id, "person": t.person, "service": t.service, "scopes": t.scopes, "label": t.label, "created_at": t.created_at, "expires_at": t.expires_at, "revoked_at": t.revoked_at, "last_used_at": used_at, "made_with": t.made_with }))
                 .collect();
             context.print(&shown, || {
                 let mut text: Vec<String> = tokens
