@@ -70,10 +70,12 @@ impl Reads {
         Self { everything: true, given: true, ..Self::default() }
     }
 
-    /// What a path leads to as well. The schemas follow from all the rest.
+    /// What a path leads to as well. The schemas follow from which extensions are there.
     pub fn add(&mut self, path: &AttrPath, kind: &ResourceType) {
         if let Some(place) = kind.place(path.uri.as_deref(), &path.name, None) {
-            self.everything |= place.top() == "schemas";
+            if place.top() == "schemas" {
+                self.names.extend(kind.extensions.iter().map(|e| (e.id.to_owned(), None)));
+            }
             self.given |= !MADE.contains(&place.top());
             let parts = self.names.entry(place.top().to_owned()).or_insert_with(|| Some(BTreeSet::new()));
             match (place.attribute.parts().is_empty(), &path.sub_attr) {
