@@ -86,7 +86,8 @@
 //! A first policy may name people who have yet to come. Then no set is in force and everything is denied, in the open; the follower of
 //! the source tries the same files again whenever the directory has changed, and loads them whole when every name is known.
 //!
-//! A change of one person costs one person: the snapshot shares with the one before what is the same ([`directory::sorted`]), the
+//! A change of one person costs one person: the snapshot shares with the one before what is the same ([`directory::sorted`]) and is
+//! made from what the batch changed, without reading it again; what a client gave is kept as text ([`domain::given`]); the
 //! engine keeps changed people beside the others until they are many, and passes over all grants rest a little while a
 //! directory streams in.
 //!

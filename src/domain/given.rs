@@ -1,5 +1,5 @@
 //! A resource as a SCIM client gave it, kept as text: what a program stores as nested maps takes ten times the memory, and ten
-//! thousand of them are kept. Reading a part of one costs about a microsecond.
+//! thousand of them are kept. Reading a part of one costs some microseconds.
 
 use std::{fmt, sync::Arc};
 
@@ -88,14 +88,36 @@ impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Part<F> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         let mut found = Map::new();
-        while let Some(name) = members.next_key::<String>()? {
-            if (self.0)(&name) {
-                found.insert(name, members.next_value()?);
-            } else {
-                members.next_value::<IgnoredAny>()?;
+        while let Some(name) = members.next_key_seed(Name(&self.0))? {
+            match name {
+                Some(name) => drop(found.insert(name, members.next_value()?)),
+                None => drop(members.next_value::<IgnoredAny>()?),
             }
         }
         Ok(found)
+    }
+}
+
+/// Reads the name of a member; none when it is not wanted, so that nothing is made of it.
+struct Name<'f, F>(&'f F);
+
+impl<'de, F: Fn(&str) -> bool> DeserializeSeed<'de> for Name<'_, F> {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Name<'_, F> {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok((self.0)(name).then(|| name.to_owned()))
     }
 }
 

@@ -85,7 +85,7 @@ pub(super) fn shown<'m, 'd: 'm>(client: &Client, record: &TeamRecord, members: i
         }
     }
     if reads.wants("meta") {
-        resource.insert("meta".to_owned(), person::meta("Group", &client.location("Groups", id.as_str()), &record.dates));
+        resource.insert("meta".to_owned(), person::meta("Group", || client.location("Groups", id.as_str()), &record.dates, reads));
     }
     resource
 }

@@ -121,18 +121,24 @@ pub fn instant(at: Option<Time>) -> Option<Value> {
 }
 
 /// `meta` without a version.
-pub fn meta(resource: &str, location: &str, dates: &Dates) -> Value {
+pub fn meta(resource: &str, location: impl FnOnce() -> String, dates: &Dates, reads: &Reads) -> Value {
     let mut meta = Map::new();
-    meta.insert("resourceType".to_owned(), resource.into());
-    meta.insert("location".to_owned(), location.into());
-    meta.extend(instant(dates.created_at).map(|t| ("created".to_owned(), t)));
-    meta.extend(instant(dates.told_at).map(|t| ("lastModified".to_owned(), t)));
+    let wants = |part| reads.wants_part("meta", part);
+    if wants("resourceType") {
+        meta.insert("resourceType".to_owned(), resource.into());
+    }
+    if wants("location") {
+        meta.insert("location".to_owned(), location().into());
+    }
+    for (part, at) in [("created", dates.created_at), ("lastModified", dates.told_at)] {
+        meta.extend(instant(at.filter(|_| wants(part))).map(|t| (part.to_owned(), t)));
+    }
     Value::Object(meta)
 }
 
 /// The resource of a record, as far as it is read.
 pub fn shown(client: &Client, directory: &Directory, record: &PersonRecord, reads: &Reads) -> Object {
-    let mut resource = record.given.as_ref().map(|given| given.part(|name| reads.wants(name))).unwrap_or_default();
+    let mut resource = record.given.as_ref().filter(|_| reads.wants_given()).map(|given| given.part(|name| reads.wants(name))).unwrap_or_default();
     if reads.wants("schemas") {
         let mut schemas = vec![json!(USER)];
         schemas.extend([ENTERPRISE, BANDPASS].into_iter().filter(|urn| resource.contains_key(*urn)).map(|urn| json!(urn)));
@@ -152,7 +158,7 @@ pub fn shown(client: &Client, directory: &Directory, record: &PersonRecord, read
         resource.insert("groups".to_owned(), record.person.teams.iter().map(group).collect());
     }
     if reads.wants("meta") {
-        resource.insert("meta".to_owned(), meta("User", &client.location("Users", record.id().as_str()), &record.dates));
+        resource.insert("meta".to_owned(), meta("User", || client.location("Users", record.id().as_str()), &record.dates, reads));
     }
     resource
 }

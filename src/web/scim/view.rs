@@ -1,7 +1,7 @@
 //! What one client sees of one snapshot: users and groups alike are found here, and shown whole or in the parts that somebody
 //! reads. A list looks at everybody, so it reads of each no more than its filter and its order want.
 
-use std::{cell::OnceCell, collections::BTreeSet};
+use std::{cell::OnceCell, collections::{BTreeMap, BTreeSet}};
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode};
 use scim_v2::filter::{AttrPath, Filter};
@@ -55,26 +55,50 @@ impl Found<'_> {
 #[derive(Debug, Clone, Default)]
 pub struct Reads {
     everything: bool,
-    names: BTreeSet<String>,
+    /// By member, the parts that are read; none when it is read whole.
+    names: BTreeMap<String, Option<BTreeSet<String>>>,
+    /// Whether any of it is what the client gave.
+    given: bool,
 }
+
+/// What follows from the record instead of standing in what the client gave.
+const MADE: [&str; 3] = ["id", "meta", "groups"];
 
 impl Reads {
     /// The whole resource.
     pub fn everything() -> Self {
-        Self { everything: true, names: BTreeSet::new() }
+        Self { everything: true, given: true, ..Self::default() }
     }
 
-    /// What a path leads to as well. The schemas follow from all the rest.
+    /// What a path leads to as well. The schemas follow from which extensions are there.
     pub fn add(&mut self, path: &AttrPath, kind: &ResourceType) {
         if let Some(place) = kind.place(path.uri.as_deref(), &path.name, None) {
-            self.everything |= place.top() == "schemas";
-            self.names.insert(place.top().to_owned());
+            if place.top() == "schemas" {
+                self.names.extend(kind.extensions.iter().map(|e| (e.id.to_owned(), None)));
+            }
+            self.given |= !MADE.contains(&place.top());
+            let parts = self.names.entry(place.top().to_owned()).or_insert_with(|| Some(BTreeSet::new()));
+            match (place.attribute.parts().is_empty(), &path.sub_attr) {
+                (false, Some(part)) => drop(parts.as_mut().map(|p| p.insert(part.to_lowercase()))),
+                _ => *parts = None,
+            }
         }
+    }
+
+    /// Whether somebody reads anything that the client gave.
+    pub fn wants_given(&self) -> bool {
+        self.everything || self.given
+    }
+
+    /// Whether somebody reads a part of a member.
+    pub fn wants_part(&self, name: &str, part: &str) -> bool {
+        let read = |parts: &Option<BTreeSet<String>>| parts.as_ref().is_none_or(|parts| parts.iter().any(|p| p.eq_ignore_ascii_case(part)));
+        self.everything || self.names.get(name).is_some_and(read)
     }
 
     /// Whether somebody reads it.
     pub fn wants(&self, name: &str) -> bool {
-        self.everything || self.names.contains(name)
+        self.everything || self.names.contains_key(name)
     }
 }
 
