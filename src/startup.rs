@@ -202,7 +202,7 @@ impl Core {
         let effect = Telling::new(&snapshot.directory, &precedence).merged_anew().effect();
         let active_before = snapshot.directory.people().values().filter(|p| p.is_active()).count();
         let leaving = effect.leavers();
-        let plan = ImportPlan { changes: effect.changes, told: effect.told, active_before, leaving, refused: effect.refused };
+        let plan = ImportPlan { changes: effect.changes, told: effect.told, active_before, leaving, refused: effect.refused, ..ImportPlan::default() };
         self.import(plan, "directory.precedence", settings.directory.max_leave_share, false).await.map(drop)
     }
 

@@ -18,6 +18,7 @@ pub mod discovery;
 pub mod error;
 mod filter;
 pub mod groups;
+mod ids;
 mod input;
 mod list;
 mod patch;
