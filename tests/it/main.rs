@@ -43,6 +43,7 @@ mod scim;
 mod scim_leavers;
 mod scim_lists;
 mod scim_names;
+mod scim_values;
 mod signin;
 mod sources;
 mod signin_house;
