@@ -195,3 +195,14 @@ fn teams_are_followed_upwards_as_far_as_the_bound_says() {
     assert_eq!(directory.subject("b").unwrap().teams.len(), bandpass::directory::MAX_DEPTH);
     assert_eq!(directory.ancestors(&"t0".parse().unwrap()).len(), bandpass::directory::MAX_DEPTH);
 }
+
+#[test]
+fn a_reference_into_another_namespace_or_kind_is_no_membership() {
+    use bandpass::directory::backstage::{Catalogue, finish, read};
+    let text = "kind: Group\nmetadata: {name: admins}\n---\nkind: User\nmetadata: {name: ann}\nspec: {memberOf: ['group:partners/admins', 'component:default/admins']}\n---\nkind: User\nmetadata: {name: bob}\nspec: {memberOf: ['Group:default/admins']}\n";
+    let (mut catalogue, mut memberships) = (Catalogue::default(), Vec::new());
+    read("c.yaml", text, &mut catalogue, &mut memberships);
+    let catalogue = finish(catalogue, memberships);
+    assert!(catalogue.source.people["ann"].teams.is_empty() && catalogue.source.people["bob"].teams.contains("admins"));
+    assert_eq!(catalogue.problems.len(), 2, "{:?}", catalogue.problems);
+}
