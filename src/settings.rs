@@ -99,6 +99,7 @@ pub struct DirectorySettings {
     pub precedence: Vec<String>,
     pub precedence_of: BTreeMap<String, Vec<String>>,
     pub scim_person_id: Vec<String>,
+    pub scim_join_by: Vec<String>,
     pub max_age: BTreeMap<String, Duration>,
     pub catalog: Vec<CatalogSettings>,
 }
@@ -292,6 +293,9 @@ impl Settings {
         }
         if let Some(name) = self.directory.scim_person_id.iter().find(|n| !["externalId", "userName"].contains(&n.as_str())) {
             problems.push(format!("`directory.scim_person_id` names `{name}`; expected `externalId` or `userName`"));
+        }
+        if let Some(name) = self.directory.scim_join_by.iter().find(|n| !["externalId", "userName", "displayName"].contains(&n.as_str())) {
+            problems.push(format!("`directory.scim_join_by` names `{name}`; expected `externalId`, `userName` (users) or `displayName` (groups)"));
         }
         if self.server.workers == 0 || self.database.readers == 0 {
             problems.push("`server.workers` and `database.readers` must be at least 1".to_owned());

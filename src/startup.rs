@@ -217,7 +217,7 @@ impl Core {
             let effect = Telling::new(&snapshot.directory, &precedence).merged_anew().effect();
             let active_before = snapshot.directory.people().values().filter(|p| p.is_active()).count();
             let leaving = effect.leavers().len();
-            ImportPlan { revision: snapshot.directory.revision(), changes: effect.changes, told: effect.told, active_before, leaving, refused: effect.refused }
+            ImportPlan { revision: snapshot.directory.revision(), changes: effect.changes, told: effect.told, active_before, leaving, refused: effect.refused, ..ImportPlan::default() }
         };
         self.import_anew(made, "directory.precedence", settings.directory.max_leave_share).await
     }

@@ -79,10 +79,12 @@ pub struct Catalogue {
     pub problems: Vec<Problem>,
 }
 
-/// The name in a reference `[kind:][namespace/]name`.
-fn name_of(reference: &str) -> &str {
-    let without_kind = reference.split_once(':').map_or(reference, |(_, rest)| rest);
-    without_kind.rsplit('/').next().unwrap_or(without_kind)
+/// The name in a reference `[kind:][namespace/]name`, when it means one of that kind in the namespace `default`. Any other is
+/// answered whole: there is none of such a name, so it becomes a warning and never a membership of a namesake.
+fn name_of<'r>(reference: &'r str, kind: &str) -> &'r str {
+    let (of, rest) = reference.split_once(':').unwrap_or((kind, reference));
+    let (namespace, name) = rest.split_once('/').unwrap_or(("default", rest));
+    if of.eq_ignore_ascii_case(kind) && namespace.eq_ignore_ascii_case("default") { name } else { reference }
 }
 
 /// Reads a catalogue file of one or many YAML documents into `catalogue`. Call [`finish`] when all files are read.
@@ -145,7 +147,7 @@ fn read_document(file: &str, begins: u32, text: &str, catalogue: &mut Catalogue,
         "User" => match PersonId::parse(&name) {
             Err(error) => catalogue.problems.push(tell(Severity::Error, begins, error.to_string(), None)),
             Ok(id) => {
-                memberships.extend(entity.spec.member_of.iter().map(|g| (name.clone(), name_of(g).to_owned())));
+                memberships.extend(entity.spec.member_of.iter().map(|g| (name.clone(), name_of(g, "group").to_owned())));
                 let person = Person {
                     id: id.clone(),
                     name: shown,
@@ -168,8 +170,8 @@ fn read_document(file: &str, begins: u32, text: &str, catalogue: &mut Catalogue,
         "Group" => match TeamId::parse(&name) {
             Err(error) => catalogue.problems.push(tell(Severity::Error, begins, error.to_string(), None)),
             Ok(id) => {
-                memberships.extend(entity.spec.members.iter().map(|p| (name_of(p).to_owned(), name.clone())));
-                let parent = entity.spec.parent.as_deref().map(name_of).map(str::to_owned);
+                memberships.extend(entity.spec.members.iter().map(|p| (name_of(p, "user").to_owned(), name.clone())));
+                let parent = entity.spec.parent.as_deref().map(|p| name_of(p, "group").to_owned());
                 let description = entity.metadata.description.unwrap_or_default();
                 let team = Team {
                     id: id.clone(),

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Directory, records::Records, sorted::Sorted};
+use super::{Directory, MAX_DEPTH, records::Records, sorted::Sorted};
 use crate::domain::{
     id::{PersonId, TeamId},
     person::{Person, Team},
@@ -33,6 +33,7 @@ impl Directory {
         let teams: BTreeMap<TeamId, Team> = teams.into_iter().map(|t| (t.id.clone(), t)).collect();
         let people: Sorted<PersonId, Arc<Person>> = people.into_iter().map(|p| (p.id.clone(), Arc::new(p))).collect();
         let sub_teams = Arc::new(sub_teams(&teams));
+        let folded = people.keys().filter_map(|id| Some((folded(id)?, id.clone()))).collect();
         let mut shared: HashMap<BTreeSet<TeamId>, Arc<BTreeSet<TeamId>>> = HashMap::new();
         let mut teams_of = Vec::with_capacity(people.len());
         let mut accounts = Vec::new();
@@ -60,6 +61,7 @@ impl Directory {
             members: members.into_iter().map(|(k, v)| (k, Arc::new(v))).collect(),
             reports: reports.into_iter().map(|(k, v)| (k, Arc::new(v))).collect(),
             accounts: accounts.into_iter().collect(),
+            folded,
             records: Records::default(),
             seen: Arc::default(),
         }
@@ -142,8 +144,16 @@ impl Directory {
         let neighbour = direct.iter().next().and_then(|t| self.members.get(t)).and_then(|m| m.iter().find(|id| **id != person.id));
         let all = neighbour.and_then(same).cloned().unwrap_or_else(|| Arc::new(with_ancestors(&direct, &self.teams)));
         self.teams_of.insert(person.id.clone(), all);
+        if let Some(folded) = folded(&person.id) {
+            self.folded.insert(folded, person.id.clone());
+        }
         self.people.insert(person.id.clone(), person);
     }
+}
+
+/// An id in small letters, when it is not so already.
+fn folded(id: &PersonId) -> Option<String> {
+    id.as_str().bytes().any(|b| b.is_ascii_uppercase()).then(|| id.as_str().to_ascii_lowercase())
 }
 
 /// The teams that a person is in themselves, the main one included.
@@ -181,14 +191,17 @@ fn leave<K: Ord + Clone>(lists: &mut Sorted<K, Arc<Vec<PersonId>>>, key: &K, per
     }
 }
 
-/// Teams with all their ancestors; a cycle of parents ends the walk.
+/// Teams with their ancestors, as far up as [`MAX_DEPTH`]; a cycle of parents ends the walk.
 fn with_ancestors(direct: &BTreeSet<TeamId>, teams: &BTreeMap<TeamId, Team>) -> BTreeSet<TeamId> {
     let mut all = BTreeSet::new();
     for team in direct {
-        let mut at = Some(team.clone());
-        while let Some(team) = at {
-            at = if all.insert(team.clone()) { teams.get(&team).and_then(|t| t.parent.clone()) } else { None };
+        // Each walk by itself: where another one ended by depth is no end for this one.
+        let mut at = Some(team);
+        let mut walked = BTreeSet::new();
+        while let Some(team) = at.filter(|t| walked.len() < MAX_DEPTH && walked.insert(*t)) {
+            at = teams.get(team).and_then(|t| t.parent.as_ref());
         }
+        all.extend(walked.into_iter().cloned());
     }
     all
 }

@@ -1,7 +1,11 @@
 //! Several sources say something of one person: whose word counts, field by field.
 //!
 //! A person is active as long as the source with authority over `status` says so: the first in the order of sources that ever
-//! spoke of them. When that source deletes them, they have left, whatever another one goes on saying.
+//! spoke of them. When that source deletes them, they have left, whatever another one goes on saying; only a source that an
+//! admin retired has no say any more.
+//!
+//! Who says nothing of a field lets the next one speak. Who had a word on it and took it away has said that there is none: the
+//! teams or attributes that another source told years ago do not come back by it.
 
 use std::collections::BTreeMap;
 
@@ -46,14 +50,15 @@ impl Precedence {
         (self.of.get(field).map_or(0, |list| place(list)), place(&self.order), source)
     }
 
-    /// The record whose word counts for a field: the first that says something of it.
+    /// The record whose word counts for a field: the first that says something of it, or took it away.
     pub fn origin<'r>(&self, field: &str, records: &'r [PersonRecord], says: impl Fn(&Person) -> bool) -> Option<&'r PersonRecord> {
-        records.iter().filter(|r| !r.gone && says(&r.person)).min_by_key(|r| self.rank(field, &r.source))
+        records.iter().filter(|r| !r.gone && (says(&r.person) || r.took_back(field))).min_by_key(|r| self.rank(field, &r.source))
     }
 
     /// The record that says whether the person works here.
     pub fn authority<'r>(&self, records: &'r [PersonRecord]) -> Option<&'r PersonRecord> {
-        records.iter().min_by_key(|r| self.rank("status", &r.source))
+        let first = |retired: bool| records.iter().filter(|r| r.retired == retired).min_by_key(|r| self.rank("status", &r.source));
+        first(false).or_else(|| first(true))
     }
 
     /// The person that the records make together; none without a record.
@@ -72,9 +77,17 @@ impl Precedence {
         merged.title = from("title", |p| p.title.is_some()).and_then(|p| p.title.clone());
         let mut lowest_first: Vec<&PersonRecord> = records.iter().filter(|r| !r.gone).collect();
         lowest_first.sort_by_key(|r| std::cmp::Reverse(self.rank("attributes", &r.source)));
-        merged.attributes = lowest_first.iter().flat_map(|r| r.person.attributes.clone()).collect();
+        merged.attributes.clear();
+        for record in &lowest_first {
+            merged.attributes.retain(|name, _| !record.took_back(&format!("attributes.{name}")));
+            merged.attributes.extend(record.person.attributes.clone());
+        }
         lowest_first.sort_by_key(|r| std::cmp::Reverse(self.rank("accounts", &r.source)));
-        merged.accounts = lowest_first.iter().flat_map(|r| r.person.accounts.clone()).collect();
+        merged.accounts.clear();
+        for record in &lowest_first {
+            merged.accounts.retain(|name, _| !record.took_back(&format!("accounts.{name}")));
+            merged.accounts.extend(record.person.accounts.clone());
+        }
         merged.status = if authority.is_active() { PersonStatus::Active } else { PersonStatus::Left };
         Some(merged)
     }
@@ -101,10 +114,10 @@ impl Precedence {
         FIELDS.into_iter().filter_map(|field| of(field).map(|record| (field, record))).collect()
     }
 
-    /// The team that the records make together; none without a record.
+    /// The team that the records make together; none when no source speaks of it any more.
     pub fn team(&self, records: &[TeamRecord]) -> Option<Team> {
         let mut highest_first: Vec<&Team> = Vec::new();
-        let mut sorted: Vec<&TeamRecord> = records.iter().collect();
+        let mut sorted: Vec<&TeamRecord> = records.iter().filter(|r| !r.gone).collect();
         sorted.sort_by_key(|r| self.rank("teams", &r.source));
         highest_first.extend(sorted.iter().map(|r| &r.team));
         let first = highest_first.first()?;

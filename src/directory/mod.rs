@@ -3,6 +3,7 @@
 //! Importers are pure: bytes in ([`backstage`], [`table`]), a [`Source`](plan::Source) and every problem out. [`plan::plan`]
 //! compares a source with the directory and lists the changes; the ledger records them.
 
+mod accounts;
 pub mod backstage;
 mod build;
 pub mod merge;
@@ -29,8 +30,8 @@ pub use build::Changed;
 use records::Records;
 use sorted::Sorted;
 
-/// How many levels of teams or managers are followed at most.
-const MAX_DEPTH: usize = 64;
+/// How many levels of teams or managers are followed at most, by every walk upwards.
+pub const MAX_DEPTH: usize = 64;
 
 /// The directory at one revision. Cheap to share, never changed in place.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +46,8 @@ pub struct Directory {
     reports: Sorted<PersonId, Arc<Vec<PersonId>>>,
     /// Who has an account in a target system, people who left included.
     accounts: Sorted<(ConnectorName, String), PersonId>,
+    /// Ids that are not in small letters alone, by what they are in small letters.
+    folded: Sorted<String, PersonId>,
     records: Records,
     /// When sources were heard from, as far as that is recorded.
     seen: Arc<BTreeMap<SourceName, Time>>,
@@ -59,6 +62,13 @@ impl Directory {
     /// A person, active or left.
     pub fn person(&self, id: &str) -> Option<&Arc<Person>> {
         self.people.get(id)
+    }
+
+    /// The id that is this one whatever the case of letters, of somebody who is here or was.
+    pub fn alike(&self, id: &str) -> Option<&PersonId> {
+        let folded = id.to_ascii_lowercase();
+        let exactly = self.people.get(id).or_else(|| self.people.get(folded.as_str())).map(|p| &p.id);
+        exactly.or_else(|| self.folded.get(folded.as_str()))
     }
 
     /// A person with all their teams, ancestors included.
@@ -123,6 +133,16 @@ impl Directory {
             at = parent;
         }
         chain
+    }
+
+    /// How many levels a team and what stands below it take, no more than one beyond [`MAX_DEPTH`].
+    pub fn depth_below(&self, id: &TeamId) -> usize {
+        let (mut level, mut depth) = (BTreeSet::from([id]), 0);
+        while !level.is_empty() && depth <= MAX_DEPTH {
+            depth += 1;
+            level = level.into_iter().flat_map(|t| self.sub_teams(t)).collect();
+        }
+        depth
     }
 
     /// Managers upwards, nearest first; stops at a cycle.

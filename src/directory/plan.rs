@@ -34,6 +34,8 @@ pub struct ImportPlan {
     pub leaving: usize,
     /// Accounts that would be given to another person: each a sentence. The import is refused.
     pub refused: Vec<String>,
+    /// Who has left and of whom this source never spoke before: it brings nobody back.
+    pub left_out: Vec<PersonId>,
 }
 
 /// An import that would drop more people than the configured share.
@@ -104,16 +106,14 @@ pub fn plan_of(current: &Directory, source: &Source, name: &SourceName, preceden
             }
         } else if records.team(name, id.as_str()).is_none_or(|r| r.team != *team) {
             let dates = Dates::now(records.team(name, id.as_str()).map(|r| &r.dates));
-            telling.team(TeamRecord { source: name.clone(), team: team.clone(), external_id: None, dates });
+            telling.team(TeamRecord { source: name.clone(), team: team.clone(), external_id: None, gone: false, dates });
         }
     }
     for (id, person) in &source.people {
-        if files && records.of_person(id.as_str()).is_empty() {
-            for (connector, account) in &person.accounts {
-                if let Some(owner) = current.account_owner(connector, account).filter(|owner| *owner != id) {
-                    plan.refused.push(format!("the account `{account}` in `{connector}` belongs to `{owner}` and cannot be given to `{id}`"));
-                }
-            }
+        if let Some(other) = current.alike(id.as_str()).filter(|other| *other != id && current.person(id.as_str()).is_none()) {
+            plan.refused.push(format!("the id `{id}` differs only by case from `{other}`, which is or was another's"));
+        } else if files && records.of_person(id.as_str()).is_empty() {
+            plan.refused.extend(telling.claim(person));
             match current.person(id.as_str()).filter(|p| p.is_active()) {
                 None => plan.changes.push(DirectoryChange::PersonAdded { person: Box::new(person.clone()) }),
                 Some(known) => {
@@ -123,24 +123,25 @@ pub fn plan_of(current: &Directory, source: &Source, name: &SourceName, preceden
                     }
                 }
             }
+        } else if records.person(name, id.as_str()).is_none() && current.person(id.as_str()).is_some_and(|p| !p.is_active()) {
+            plan.left_out.push(id.clone());
         } else if records.person(name, id.as_str()).is_none_or(|r| r.gone || *r.person != *person) {
             let dates = Dates::now(records.person(name, id.as_str()).map(|r| &r.dates));
-            telling.person(PersonRecord { source: name.clone(), person: Arc::new(person.clone()), gone: false, given: None, dates });
+            telling.person(PersonRecord::new(name.clone(), Arc::new(person.clone()), None, dates));
         }
     }
-    for person in active().filter(|p| !source.people.contains_key(&p.id)) {
-        match records.person(name, person.id.as_str()) {
-            None => {
-                plan.leaving += 1;
-                plan.changes.push(DirectoryChange::PersonLeft { id: person.id.clone() });
-            }
-            Some(record) => telling.person(record.deleted()),
-        }
+    for person in active().filter(|p| !source.people.contains_key(&p.id) && records.of_person(p.id.as_str()).is_empty()) {
+        plan.leaving += 1;
+        plan.changes.push(DirectoryChange::PersonLeft { id: person.id.clone() });
+    }
+    // Also of who has left already: what is said of them no more must not be there when they come back.
+    for record in records.people_of(name).filter(|r| !source.people.contains_key(r.id())) {
+        telling.person(record.deleted());
     }
     for id in current.teams().keys().filter(|id| !source.teams.contains_key(*id)) {
         match records.of_team(id.as_str()) {
             [] if files => plan.changes.push(DirectoryChange::TeamGone { id: id.clone() }),
-            some if some.iter().any(|r| r.source == *name) => telling.forget_team(name, id),
+            some if some.iter().any(|r| r.source == *name && !r.gone) => telling.forget_team(name, id),
             _ => {}
         }
     }

@@ -111,7 +111,7 @@ impl Records {
         self.people.get(id).map_or(&[], |l| l)
     }
 
-    /// What sources say of a team, by source; empty when only files speak.
+    /// What sources say of a team, by source, those that deleted it included; empty when only files ever spoke.
     pub fn of_team(&self, id: &str) -> &[TeamRecord] {
         self.teams.get(id).map_or(&[], |l| l)
     }
@@ -123,7 +123,7 @@ impl Records {
 
     /// What one source says of a team.
     pub fn team(&self, source: &SourceName, id: &str) -> Option<&TeamRecord> {
-        self.of_team(id).iter().find(|r| r.source == *source)
+        self.of_team(id).iter().find(|r| r.source == *source && !r.gone)
     }
 
     /// Everyone of whom a source speaks, by id; those it has deleted are left out.
@@ -133,7 +133,7 @@ impl Records {
 
     /// Every team of which a source speaks, by id.
     pub fn teams_of<'a>(&'a self, source: &'a SourceName) -> impl Iterator<Item = &'a TeamRecord> {
-        self.teams.values().flat_map(|l| l.iter()).filter(move |r| r.source == *source)
+        self.teams.values().flat_map(|l| l.iter()).filter(move |r| r.source == *source && !r.gone)
     }
 
     /// Everyone of whom anybody but files alone speaks.
@@ -162,6 +162,11 @@ impl Records {
     /// Whom a source knows under a name.
     pub fn by_handle(&self, source: &SourceName, handle: Handle, text: &str) -> Option<&PersonId> {
         self.handles.get(&handle.key(source, text))
+    }
+
+    /// Whether an id was ever a team's of any source but files alone.
+    pub fn knows_team(&self, id: &str) -> bool {
+        self.teams.contains_key(id)
     }
 
     /// Whether an id was ever a person's of any source.

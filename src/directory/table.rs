@@ -241,7 +241,7 @@ pub fn check(file: &str, source: &Source) -> Vec<Problem> {
             tell(Severity::Warning, format!("the parent `{parent}` of team `{}` is unknown", team.id));
         }
         let mut at = team.parent.as_ref();
-        for _ in 0..=source.teams.len() {
+        for _ in 0..super::MAX_DEPTH {
             match at {
                 Some(id) if *id == team.id => {
                     tell(Severity::Warning, format!("team `{}` is above itself: its chain of parents is a cycle", team.id));

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Directory, merge::Precedence, plan::differing};
+use super::{Directory, accounts::Claims, merge::Precedence, plan::differing};
 use crate::domain::{
     directory_change::{DirectoryChange, Told},
     id::{PersonId, TeamId},
-    person::PersonStatus,
+    person::{Person, PersonStatus},
     record::{Dates, PersonRecord, SourceName, TeamRecord},
 };
 
@@ -18,6 +18,7 @@ pub struct Telling<'a> {
     people: BTreeMap<PersonId, Vec<PersonRecord>>,
     teams: BTreeMap<TeamId, Vec<TeamRecord>>,
     told: Told,
+    claims: Claims<'a>,
 }
 
 /// What saying it changes.
@@ -50,7 +51,7 @@ impl Effect {
 impl<'a> Telling<'a> {
     /// Nothing said yet.
     pub fn new(directory: &'a Directory, precedence: &'a Precedence) -> Self {
-        Self { directory, precedence, people: BTreeMap::new(), teams: BTreeMap::new(), told: Told::default() }
+        Self { directory, precedence, people: BTreeMap::new(), teams: BTreeMap::new(), told: Told::default(), claims: Claims::new(directory) }
     }
 
     /// Where only files spoke until now, what they said is kept as a record of theirs.
@@ -63,7 +64,7 @@ impl<'a> Telling<'a> {
             return kept.to_vec();
         }
         let Some(person) = self.directory.person(id.as_str()) else { return Vec::new() };
-        let files = PersonRecord { source: SourceName::files(), person: Arc::clone(person), gone: false, given: None, dates: Dates::unknown() };
+        let files = PersonRecord::new(SourceName::files(), Arc::clone(person), None, Dates::unknown());
         self.told.people.push(files.clone());
         vec![files]
     }
@@ -80,6 +81,8 @@ impl<'a> Telling<'a> {
     /// A source says this of a person.
     pub fn person(&mut self, record: PersonRecord) {
         let mut list = self.records_of(record.id());
+        let before = list.iter().find(|r| r.source == record.source);
+        let record = record.after(before);
         list.retain(|r| r.source != record.source);
         list.push(record.clone());
         self.told.people.retain(|r| r.source != record.source || r.id() != record.id());
@@ -102,7 +105,7 @@ impl<'a> Telling<'a> {
             return kept.to_vec();
         }
         let Some(team) = self.directory.team(id.as_str()) else { return Vec::new() };
-        let files = TeamRecord { source: SourceName::files(), team: team.clone(), external_id: None, dates: Dates::unknown() };
+        let files = TeamRecord { source: SourceName::files(), team: team.clone(), external_id: None, gone: false, dates: Dates::unknown() };
         self.told.teams.push(files.clone());
         vec![files]
     }
@@ -117,12 +120,17 @@ impl<'a> Telling<'a> {
         self.told.teams.push(record);
     }
 
-    /// A source speaks of a team no more.
+    /// A source speaks of a team no more. Its record stays, so that the id is never another team's.
     pub fn forget_team(&mut self, source: &SourceName, id: &TeamId) {
-        let mut list = self.records_of_team(id);
-        list.retain(|r| r.source != *source);
-        self.teams.insert(id.clone(), list);
-        self.told.forgotten.push((source.clone(), id.clone()));
+        let found = self.records_of_team(id).into_iter().find(|r| r.source == *source && !r.gone);
+        if let Some(record) = found {
+            self.team(record.deleted());
+        }
+    }
+
+    /// Refuses what would give the accounts of one person to another, of people told of here as well.
+    pub(super) fn claim(&mut self, person: &Person) -> Vec<String> {
+        self.claims.of(person)
     }
 
     /// Works out what changes.
@@ -133,19 +141,18 @@ impl<'a> Telling<'a> {
                 Some(team) if self.directory.team(id.as_str()) != Some(&team) => effect.changes.push(DirectoryChange::TeamPut { team }),
                 Some(_) => {}
                 None => {
-                    effect.changes.push(DirectoryChange::TeamGone { id: id.clone() });
-                    self.told.forgotten.retain(|(_, t)| t != id);
+                    // Rows of its records go with it, so that what stays of them is said anew.
+                    if self.directory.team(id.as_str()).is_some() {
+                        effect.changes.push(DirectoryChange::TeamGone { id: id.clone() });
+                    }
                     self.told.teams.retain(|r| r.id() != id);
+                    self.told.teams.extend(records.iter().cloned());
                 }
             }
         }
         for (id, records) in &self.people {
             let Some(person) = self.precedence.person(records) else { continue };
-            for (connector, account) in &person.accounts {
-                if let Some(owner) = self.directory.account_owner(connector, account).filter(|owner| *owner != id) {
-                    effect.refused.push(format!("the account `{account}` in `{connector}` belongs to `{owner}` and cannot be given to `{id}`"));
-                }
-            }
+            effect.refused.extend(self.claims.of(&person));
             let known = self.directory.person(id.as_str());
             let was_here = known.is_some_and(|p| p.is_active());
             match (known, person.status) {

@@ -1,6 +1,6 @@
 //! What one source says of a person or a team. The directory holds the merge of what all of them say.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -105,6 +105,13 @@ pub struct PersonRecord {
     /// The source has deleted them. The record stays, so that nothing of it is given to another.
     #[serde(default, skip_serializing_if = "is_false")]
     pub gone: bool,
+    /// An admin has retired the source: it says nothing any more, also not that somebody left. `gone` is true as well.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub retired: bool,
+    /// What it once said and took away since, like `title` or `attributes.level`: that is a word as well, so that what another
+    /// source said of it long ago does not come back.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub taken_back: BTreeSet<String>,
     /// The resource as a SCIM client gave it, as far as it is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given: Option<Given>,
@@ -114,6 +121,11 @@ pub struct PersonRecord {
 }
 
 impl PersonRecord {
+    /// A source says this.
+    pub fn new(source: SourceName, person: Arc<Person>, given: Option<Given>, dates: Dates) -> Self {
+        Self { source, person, gone: false, retired: false, taken_back: BTreeSet::new(), given, dates }
+    }
+
     /// Who it is about.
     pub fn id(&self) -> &PersonId {
         &self.person.id
@@ -130,11 +142,49 @@ impl PersonRecord {
         Self { person: Arc::new(person), dates: Dates::now(Some(&self.dates)), ..self.clone() }
     }
 
+    /// The source is retired, and says nothing of them any more.
+    #[must_use]
+    pub fn retired(&self) -> Self {
+        Self { gone: true, retired: true, dates: Dates::now(Some(&self.dates)), ..self.clone() }
+    }
+
+    /// Whether the source had a word on something and took it away.
+    pub fn took_back(&self, what: &str) -> bool {
+        self.taken_back.contains(what)
+    }
+
+    /// The same with what it said before and says no more. Files are outside of this: who edits them leaves out a line to let
+    /// others speak.
+    #[must_use]
+    pub fn after(mut self, before: Option<&Self>) -> Self {
+        if let Some(before) = before.filter(|b| !b.gone && !self.gone && self.source != SourceName::files()) {
+            let now = said(&self.person);
+            self.taken_back = before.taken_back.iter().cloned().chain(said(&before.person)).filter(|what| !now.contains(what)).collect();
+        }
+        self
+    }
+
     /// The source has deleted them now.
     #[must_use]
     pub fn deleted(&self) -> Self {
         Self { gone: true, dates: Dates::now(Some(&self.dates)), ..self.clone() }
     }
+}
+
+/// What facts say something of, as [`PersonRecord::taken_back`] names it.
+fn said(person: &Person) -> BTreeSet<String> {
+    let fields = [
+        ("email", person.email.is_some()),
+        ("manager", person.manager.is_some()),
+        ("teams", person.team.is_some() || !person.teams.is_empty()),
+        ("employment", person.employment.is_some()),
+        ("location", person.location.is_some()),
+        ("title", person.title.is_some()),
+    ];
+    let fields = fields.into_iter().filter(|(_, says)| *says).map(|(name, _)| name.to_owned());
+    let attributes = person.attributes.keys().map(|name| format!("attributes.{name}"));
+    let accounts = person.accounts.keys().map(|name| format!("accounts.{name}"));
+    fields.chain(attributes).chain(accounts).collect()
 }
 
 /// What one source says of a team.
@@ -147,6 +197,9 @@ pub struct TeamRecord {
     /// The id that the source uses for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
+    /// The source has deleted it. The record stays, so that the id is never given to another team.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub gone: bool,
     /// When.
     #[serde(flatten)]
     pub dates: Dates,
@@ -156,6 +209,12 @@ impl TeamRecord {
     /// What it is about.
     pub fn id(&self) -> &TeamId {
         &self.team.id
+    }
+
+    /// The source has deleted it now.
+    #[must_use]
+    pub fn deleted(&self) -> Self {
+        Self { gone: true, dates: Dates::now(Some(&self.dates)), ..self.clone() }
     }
 
     /// The same source says other facts now.

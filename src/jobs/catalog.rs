@@ -18,6 +18,10 @@ use crate::{
 const PAGE: usize = 200;
 /// The most pages that are followed: a catalogue that never ends is none.
 const MOST_PAGES: usize = 2000;
+/// The most entities in all.
+const MOST_ENTITIES: u64 = 200_000;
+/// How long all pages may take together.
+const MOST_TIME: Duration = Duration::from_secs(600);
 
 /// A catalogue to ask.
 pub struct CatalogFeed {
@@ -72,12 +76,17 @@ impl CatalogFeed {
     /// # Errors
     /// A sentence when there was no whole answer, or the ledger did not take it.
     pub async fn once(&mut self, ledger: &Ledger, http: &Outgoing) -> Result<usize, String> {
-        let mut source = self.read(http).await?;
+        let read = tokio::time::timeout(MOST_TIME, self.read(http)).await;
+        let mut source = read.map_err(|_| format!("the catalogue took longer than {} s", MOST_TIME.as_secs()))??;
         let actor = Actor::system("catalog");
         let snapshot = ledger.snapshot();
         self.missing = keep_those_missing_once(&snapshot.directory, &self.source, &mut source, &self.missing);
         let work = |snapshot: &crate::ledger::Snapshot| {
             let plan = plan::plan_of(&snapshot.directory, &source, &self.source, &self.precedence);
+            if !plan.left_out.is_empty() {
+                let who: Vec<&str> = plan.left_out.iter().take(5).map(PersonId::as_str).collect();
+                tracing::warn!(source = %self.source, people = plan.left_out.len(), some = %who.join(", "), "the catalogue names people who have left and of whom it never spoke: it brings nobody back");
+            }
             let changed = plan.changes.len() + plan.told.people.len();
             Ok::<_, String>((Effect { changes: plan.changes, told: plan.told, refused: plan.refused }, changed))
         };
@@ -106,6 +115,9 @@ impl CatalogFeed {
             let items = page.get("items").and_then(Value::as_array).ok_or_else(|| format!("`{url}` answered JSON without `items`"))?;
             total = total.or(page.get("totalItems").and_then(Value::as_u64));
             read += u64::try_from(items.len()).unwrap_or(u64::MAX);
+            if read > MOST_ENTITIES {
+                return Err(format!("the catalogue has more than {MOST_ENTITIES} entities"));
+            }
             for item in items {
                 // JSON is YAML, on one line.
                 backstage::read(self.source.as_str(), &item.to_string(), &mut catalogue, &mut memberships);
@@ -149,6 +161,15 @@ fn keep_those_missing_once(directory: &Directory, name: &SourceName, source: &mu
         missing.teams.insert(record.id().clone());
         if !before.teams.contains(record.id()) {
             source.teams.insert(record.id().clone(), record.team.clone());
+        }
+    }
+    // Whoever was in a team that is missing for the first time is in it still.
+    let kept = |team: &TeamId| missing.teams.contains(team) && !before.teams.contains(team);
+    for record in directory.records().people_of(name) {
+        let Some(person) = source.people.get_mut(record.id()) else { continue };
+        person.teams.extend(record.person.teams.iter().filter(|t| kept(t)).cloned());
+        if let Some(main) = record.person.team.as_ref().filter(|t| kept(t)) {
+            person.team = Some(main.clone());
         }
     }
     missing

@@ -110,6 +110,19 @@ impl Fed {
         self.sent(&request(method, path, &[("Authorization", &bearer)], body)).await.status
     }
 
+    /// Connects again after a start.
+    pub async fn reconnect(&mut self) {
+        self.client = Client::connect(self.service.address()).await.unwrap();
+    }
+
+    /// Makes this the attributes that the policy declares, and waits until it is in force.
+    pub async fn declare(&mut self, attributes: &str) {
+        std::fs::write(self.folder.path().join("policies/attributes.toml"), format!("[attributes]\n{attributes}")).unwrap();
+        self.service.stop();
+        self.service.start().await;
+        self.reconnect().await;
+    }
+
     /// The person as the API shows them.
     pub async fn person(&mut self, id: &str) -> Value {
         let bearer = format!("Bearer {}", self.admin);

@@ -21,7 +21,7 @@ use crate::{
 
 #[test]
 fn a_client_that_deletes_everyone_is_stopped_until_an_admin_confirms() {
-    on_both_fed(&[("DIRECTORY__MAX_LEAVE_SHARE", "0.1")], |mut fed| async move {
+    on_both_fed(&[("DIRECTORY__MAX_LEAVE_SHARE", "0.1"), ("DIRECTORY__SCIM_JOIN_BY", "[\"userName\"]")], |mut fed| async move {
         for n in 0..60 {
             fed.create(json!({ "userName": format!("u{n}@x.example"), "externalId": format!("u{n:02}") })).await;
         }
@@ -102,7 +102,7 @@ fn an_admin_sees_who_would_leave_and_confirms_what_was_looked_at() {
 
 #[test]
 fn several_sources_make_one_person_in_the_order_that_settings_give() {
-    let settings = [("DIRECTORY__PRECEDENCE_OF", "{ manager = [\"files\"], status = [\"scim\"] }")];
+    let settings = [("DIRECTORY__PRECEDENCE_OF", "{ manager = [\"files\"], status = [\"scim\"] }"), ("DIRECTORY__SCIM_JOIN_BY", "[\"userName\", \"displayName\"]")];
     on_both_fed(&settings, |mut fed| async move {
         // Known from files, with team-11 and a manager; the program joins them by their id.
         let joined = fed
@@ -164,7 +164,7 @@ fn what_was_said_too_long_ago_is_not_used_to_grant() {
                 let ann = snapshot.directory.person("ann").unwrap();
                 let person = Person { title: Some(title.to_owned()), ..Person::clone(ann) };
                 let mut telling = Telling::new(&snapshot.directory, &precedence);
-                telling.person(PersonRecord { source: source.clone(), person: Arc::new(person), gone: false, given: None, dates: Dates::now(None) });
+                telling.person(PersonRecord::new(source.clone(), Arc::new(person), None, Dates::now(None)));
                 Ok::<_, ()>((telling.effect(), ()))
             };
             house.core.ledger.feed(feed.clone(), &source, house.settings.directory.leave_bound(), work).await.unwrap();

@@ -21,7 +21,7 @@ pub fn parse(text: &str, kind: &ResourceType) -> Result<Filter, ScimError> {
         return Err(invalid(format!("the filter has {} bytes; at most {MOST_BYTES} are read", text.len())));
     }
     let filter: Filter = text.parse().map_err(|e| invalid(format!("the filter cannot be read: {e}")))?;
-    // Evaluated on nothing, it names every attribute and every comparison that is impossible.
+    // Names every attribute that there is not, and every comparison that is impossible.
     check(&filter, kind)?;
     Ok(filter)
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Client, Object, Preconditions,
     error::ScimError,
-    input,
+    ids, input,
     list::Asked,
     object, patch, person,
     schema::{self, ResourceType},
@@ -16,13 +16,13 @@ use super::{
     view::{self, Endpoint, Reads},
 };
 use crate::{
-    directory::{Directory, tell::{Effect, Telling}},
+    directory::{Directory, MAX_DEPTH, tell::{Effect, Telling}},
     domain::{
         id::{PersonId, TeamId},
         person::{Person, Team},
         record::{Dates, PersonRecord, TeamRecord},
     },
-    ledger::{Snapshot, fresh_id},
+    ledger::Snapshot,
 };
 
 /// Who is in each team and what stands below it, as this source says: made by one look at everybody.
@@ -95,24 +95,6 @@ pub async fn show(client: Client, request: HttpRequest, id: Path<String>, query:
     view::answer(&client, StatusCode::OK, &request, &Asked::query(query).wanted()?, Endpoint::Groups, &id)
 }
 
-/// The id of a new group: its name in small letters, if that is no group of this source already.
-fn chosen(client: &Client, directory: &Directory, name: &str) -> Result<TeamId, ScimError> {
-    let mut slug = String::new();
-    for c in name.to_lowercase().chars() {
-        match c {
-            c if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') => slug.push(c),
-            _ if slug.ends_with('-') || slug.is_empty() => {}
-            _ => slug.push('-'),
-        }
-    }
-    let slug = slug.trim_end_matches('-');
-    let free = |id: &TeamId| directory.records().team(&client.source, id.as_str()).is_none();
-    match TeamId::parse(slug).ok().filter(free) {
-        Some(id) => Ok(id),
-        None => TeamId::parse(&fresh_id().to_string()).map_err(|e| ScimError::new(500, None, e.to_string())),
-    }
-}
-
 /// Whom a group names: people of this source, and groups of it.
 struct Named {
     people: BTreeSet<PersonId>,
@@ -148,7 +130,7 @@ fn effect(client: &Client, snapshot: &Snapshot, given: &Object, id: &TeamId) -> 
     let team = Team { id: id.clone(), title, description: String::new(), parent: before.and_then(|b| b.team.parent.clone()) };
     if before.is_none_or(|b| b.team != team || b.external_id != external_id) {
         let dates = Dates::now(before.map(|b| &b.dates));
-        telling.team(TeamRecord { source: client.source.clone(), team, external_id, dates });
+        telling.team(TeamRecord { source: client.source.clone(), team, external_id, gone: false, dates });
     }
     let members = Members::of_one(client, directory, id.as_str());
     let now: BTreeSet<&PersonId> = members.people(id).iter().map(|r| r.id()).collect();
@@ -175,6 +157,9 @@ fn place_below(client: &Client, directory: &Directory, (id, now): (&TeamId, &[&T
         if parent.is_some() && (team == id || directory.ancestors(id).contains(team)) {
             return Err(ScimError::invalid_value(format!("the group `{team}` would stand above itself")));
         }
+        if parent.is_some() && directory.ancestors(id).len() + directory.depth_below(team) > MAX_DEPTH {
+            return Err(ScimError::invalid_value(format!("the group `{team}` would stand deeper than {MAX_DEPTH} levels")));
+        }
         telling.team(record.saying(Team { parent, ..record.team.clone() }));
     }
     Ok(())
@@ -185,10 +170,9 @@ pub async fn create(client: Client, request: HttpRequest, body: Bytes, query: Qu
     let (kind, wanted) = (schema::groups(), Asked::query(query).wanted()?);
     let given = input::resource(&object(&body)?, &kind)?;
     input::complete(&given, &kind.core)?;
-    let name = given.get("displayName").and_then(Value::as_str).unwrap_or_default().to_owned();
     let id = client
         .feed(|snapshot| {
-            let id = chosen(&client, &snapshot.directory, &name)?;
+            let id = ids::of_group(&client, &snapshot.directory, &given)?;
             Ok((effect(&client, snapshot, &given, &id)?, id))
         })
         .await?;

@@ -33,6 +33,15 @@ pub fn resource(body: &Object, kind: &ResourceType) -> Result<Object, ScimError>
     Ok(found)
 }
 
+/// Refuses a resource that has become more than is kept, by whatever steps.
+pub fn bounded(resource: &Object, kind: &ResourceType) -> Result<(), ScimError> {
+    let inside = kind.extensions.iter().filter_map(|e| resource.get(e.id).and_then(Value::as_object)).flatten();
+    match resource.iter().chain(inside).find(|(name, value)| *name != "members" && value.as_array().is_some_and(|v| v.len() > MOST_VALUES)) {
+        Some((name, _)) => Err(ScimError::invalid_value(format!("`{name}` would have more values than are kept; at most {MOST_VALUES}"))),
+        None => Ok(()),
+    }
+}
+
 /// Refuses a resource that lacks what it must have.
 pub fn complete(resource: &Object, schema: &Schema) -> Result<(), ScimError> {
     match schema.attributes.iter().find(|a| a.required && !resource.contains_key(&a.name)) {

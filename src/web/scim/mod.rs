@@ -18,6 +18,7 @@ pub mod discovery;
 pub mod error;
 mod filter;
 pub mod groups;
+mod ids;
 mod input;
 mod list;
 mod patch;
@@ -154,6 +155,8 @@ fn version(resource: &Object) -> String {
 /// What a caller asks of the version that is there.
 #[derive(Debug, Clone, Default)]
 pub struct Preconditions {
+    /// Whether it only reads: what changes something is answered with what has become of it.
+    read: bool,
     if_match: Option<String>,
     if_none_match: Option<String>,
 }
@@ -161,7 +164,8 @@ pub struct Preconditions {
 impl Preconditions {
     fn of(request: &HttpRequest) -> Self {
         let text = |name: header::HeaderName| request.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
-        Self { if_match: text(header::IF_MATCH), if_none_match: text(header::IF_NONE_MATCH) }
+        let read = matches!(*request.method(), actix_web::http::Method::GET | actix_web::http::Method::HEAD);
+        Self { read, if_match: text(header::IF_MATCH), if_none_match: text(header::IF_NONE_MATCH) }
     }
 
     fn names(list: &str, version: &str) -> bool {
@@ -192,7 +196,7 @@ fn finished(mut resource: Object, wanted: &select::Wanted, kind: &ResourceType) 
 fn answered(status: StatusCode, request: &Preconditions, resource: Object, wanted: &select::Wanted, kind: &ResourceType) -> HttpResponse {
     let location = resource.get("meta").and_then(|m| m.get("location")).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (shown, version) = finished(resource, wanted, kind);
-    let known = status == StatusCode::OK && request.if_none_match.as_ref().is_some_and(|list| Preconditions::names(list, &version));
+    let known = request.read && status == StatusCode::OK && request.if_none_match.as_ref().is_some_and(|list| Preconditions::names(list, &version));
     let mut answer = HttpResponse::build(if known { StatusCode::NOT_MODIFIED } else { status });
     answer.insert_header((header::ETAG, version)).insert_header((header::LOCATION, location)).content_type("application/scim+json");
     if known { answer.finish() } else { answer.json(shown) }

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// The most operations of one request.
-const MOST_OPERATIONS: usize = 1000;
+const MOST_OPERATIONS: usize = 500;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Op {
@@ -89,7 +89,7 @@ pub fn apply(resource: &mut Object, operations: &[Operation], kind: &ResourceTyp
             }
         }
     }
-    Ok(())
+    input::bounded(resource, kind)
 }
 
 fn at_path(resource: &mut Object, op: Op, path: &str, value: &Value, kind: &ResourceType, strict: bool) -> Result<(), ScimError> {
@@ -168,6 +168,28 @@ fn required(attribute: &Attribute) -> ScimError {
     error("invalidValue", format!("`{}` cannot be without a value", attribute.name))
 }
 
+/// Of a value with parts, those that are not named stay, and null or an empty text takes away the part that it names. Without its
+/// `value` there is nothing left of one that has it.
+fn merge_parts(object: &mut Object, attribute: &Attribute, said: &Object, new: Option<Value>) {
+    let mut parts = match object.remove(&attribute.name) {
+        Some(Value::Object(parts)) => parts,
+        _ => Object::new(),
+    };
+    let empty = |v: &Value| v.is_null() || v.as_str().is_some_and(|t| t.trim().is_empty());
+    let mut whole = false;
+    for part in said.iter().filter(|(_, v)| empty(v)).filter_map(|(name, _)| attribute.part(name)).filter(|p| p.mutability != Mutability::ReadOnly) {
+        whole |= part.name == "value";
+        parts.remove(&part.name);
+    }
+    if whole {
+        parts.clear();
+    }
+    if let Some(Value::Object(new)) = new {
+        parts.extend(new);
+    }
+    put(object, &attribute.name, (!parts.is_empty()).then_some(Value::Object(parts)));
+}
+
 fn one(object: &mut Object, op: Op, place: Place<'_>, value: &Value) -> Result<(), ScimError> {
     let attribute = place.attribute;
     let Some(part) = place.part else {
@@ -175,12 +197,11 @@ fn one(object: &mut Object, op: Op, place: Place<'_>, value: &Value) -> Result<(
         if new.is_none() && attribute.required {
             return Err(required(attribute));
         }
-        // Of a value with parts, those that are not named stay.
-        if let (Kind::Complex(_), Some(Value::Object(new)), Some(Value::Object(old))) = (&attribute.kind, &new, object.get_mut(&attribute.name)) {
-            old.extend(new.clone());
-            return Ok(());
+        if let (Op::Add | Op::Replace, Kind::Complex(_), Value::Object(said)) = (op, &attribute.kind, value) {
+            merge_parts(object, attribute, said, new);
+        } else {
+            put(object, &attribute.name, new);
         }
-        put(object, &attribute.name, new);
         return Ok(());
     };
     let mut parts = match object.get(&attribute.name) {
@@ -229,6 +250,14 @@ fn only_primary(values: &mut [Value], new: usize) {
     }
 }
 
+/// Whether two values are the same: members by their id.
+fn same_member(attribute: &Attribute, a: &Value, b: &Value) -> bool {
+    match (a.get("value"), b.get("value")) {
+        (Some(a), Some(b)) if attribute.name == "members" => a == b,
+        _ => a == b,
+    }
+}
+
 fn many(object: &mut Object, op: Op, place: Place<'_>, value: &Value) -> Result<(), ScimError> {
     let attribute = place.attribute;
     if let Some(part) = place.part {
@@ -250,29 +279,28 @@ fn many(object: &mut Object, op: Op, place: Place<'_>, value: &Value) -> Result<
         Some(Value::Array(new)) => new,
         _ => Vec::new(),
     };
-    let same = |a: &Value, b: &Value| match (a.get("value"), b.get("value")) {
-        (Some(x), Some(y)) => x == y && (attribute.name == "members" || a.get("type") == b.get("type") || op == Op::Remove),
-        _ => a == b,
-    };
     let mut values = if op == Op::Replace { Vec::new() } else { taken(object, attribute) };
     if op == Op::Remove {
         let gone: std::collections::HashSet<&str> = new.iter().filter_map(|v| v.get("value").and_then(Value::as_str)).collect();
         values.retain(|v| match v.get("value").and_then(Value::as_str) {
             Some(id) => !gone.contains(id),
-            None => !new.iter().any(|n| same(n, v)),
+            None => !new.contains(v),
         });
         given_back(object, attribute, values);
         return Ok(());
     }
-    let mut known: std::collections::HashSet<String> = values.iter().map(Value::to_string).collect();
-    let ids: std::collections::HashSet<String> = if attribute.name == "members" {
-        values.iter().filter_map(|v| v.get("value").and_then(Value::as_str)).map(str::to_owned).collect()
-    } else {
-        Default::default()
+    // A member is their id alone; of the few other values all parts count.
+    let key = |v: &Value| match v.get("value").and_then(Value::as_str) {
+        Some(id) if attribute.name == "members" => id.to_owned(),
+        _ => v.to_string(),
+    };
+    let mut known: std::collections::HashSet<String> = match new.as_slice() {
+        // One is looked for faster than a list of all is made.
+        [one] => values.iter().filter(|v| same_member(attribute, v, one)).map(key).collect(),
+        _ => values.iter().map(key).collect(),
     };
     for value in new {
-        let again = value.get("value").and_then(Value::as_str).is_some_and(|id| ids.contains(id));
-        if again || !known.insert(value.to_string()) {
+        if !known.insert(key(&value)) {
             continue;
         }
         values.push(value);
@@ -330,7 +358,7 @@ fn chosen(object: &mut Object, op: Op, place: Place<'_>, choice: &ValFilter, val
             for n in 0..values.len() {
                 let Some(old) = values.get_mut(n).filter(|v| fits(v)) else { continue };
                 match (&new, &mut *old) {
-                    (Some(Value::Object(new)), Value::Object(old)) => old.extend(new.clone()),
+                    (Some(Value::Object(new)), Value::Object(old)) if op == Op::Add => old.extend(new.clone()),
                     (Some(new), old) => *old = new.clone(),
                     (None, _) => {}
                 }

@@ -4,7 +4,6 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Client, Object,
-    error::ScimError,
     schema::{BANDPASS, ENTERPRISE, USER},
     view::Reads,
 };
@@ -57,8 +56,24 @@ pub fn manager_name(given: &Object) -> Option<&str> {
     extension(given, ENTERPRISE)?.get("manager")?.get("value")?.as_str()
 }
 
-/// The facts that a stored User tells. Teams are those that Groups gave before.
-pub fn facts(given: &Object, id: &PersonId, before: Option<&PersonRecord>, directory: &Directory, source: &SourceName, declared: &AttributeTypes) -> Result<Person, ScimError> {
+/// Whom a stored User has for a manager. A name is looked up once: as long as it stays the same text it means whom it meant then,
+/// also when that name has become another's.
+fn manager(given: &Object, id: &PersonId, before: Option<&PersonRecord>, directory: &Directory, source: &SourceName) -> Option<PersonId> {
+    let name = manager_name(given)?;
+    if let Some(before) = before
+        && let (Some(known), Some(kept)) = (&before.person.manager, &before.given)
+        && manager_name(&kept.part(|n| n == ENTERPRISE)) == Some(name)
+    {
+        return Some(known.clone());
+    }
+    meant(directory, source, name).filter(|m| m != id)
+}
+
+/// The facts that a stored User tells. Teams are those that Groups gave before. What this body says was read by the types of
+/// today; what was stored by those of another day and does not fit any more is left out, so that it stops nobody's leaving.
+pub fn facts(given: &Object, id: &PersonId, before: Option<&PersonRecord>, directory: &Directory, source: &SourceName, declared: &AttributeTypes) -> Person {
+    // Who was deleted and comes again begins anew.
+    let before = before.filter(|b| !b.gone);
     let name = given.get("name").and_then(Value::as_object);
     let parts = || {
         let joined: Vec<&str> = [name.and_then(|n| text(n, "givenName")), name.and_then(|n| text(n, "familyName"))].into_iter().flatten().collect();
@@ -69,7 +84,7 @@ pub fn facts(given: &Object, id: &PersonId, before: Option<&PersonRecord>, direc
         id: id.clone(),
         name: shown.or_else(|| text(given, "userName").map(str::to_owned)).unwrap_or_else(|| id.to_string()).replace('\n', " "),
         email: best(given, "emails").and_then(|e| text(e, "value")).map(str::to_owned),
-        manager: manager_name(given).and_then(|m| meant(directory, source, m)).filter(|m| m != id),
+        manager: manager(given, id, before, directory, source),
         team: None,
         teams: before.map(|b| b.person.teams.clone()).unwrap_or_default(),
         employment: text(given, "userType").map(str::to_lowercase),
@@ -94,24 +109,22 @@ pub fn facts(given: &Object, id: &PersonId, before: Option<&PersonRecord>, direc
     for (key, value) in extension(given, BANDPASS).into_iter().flatten() {
         if key == "accounts" {
             for (connector, account) in value.as_object().into_iter().flatten() {
-                let connector = ConnectorName::parse(connector).map_err(|e| ScimError::invalid_value(e.to_string()))?;
-                person.accounts.extend(account.as_str().map(|a| (connector, a.to_owned())));
+                person.accounts.extend(ConnectorName::parse(connector).ok().zip(account.as_str().map(str::to_owned)));
             }
         } else if let Some(kind) = declared.get(key) {
-            person.attributes.insert(key.clone(), attribute(*kind, value)?);
+            person.attributes.extend(attribute(*kind, value).map(|v| (key.clone(), v)));
         }
     }
-    Ok(person)
+    person
 }
 
-fn attribute(kind: AttributeType, value: &Value) -> Result<AttributeValue, ScimError> {
-    let wrong = || ScimError::invalid_value("an attribute of the policy has a value of another type");
+fn attribute(kind: AttributeType, value: &Value) -> Option<AttributeValue> {
     match (kind, value) {
-        (AttributeType::Bool, Value::Bool(yes)) => Ok(AttributeValue::Bool(*yes)),
-        (AttributeType::Long, Value::Number(n)) => n.as_i64().map(AttributeValue::Long).ok_or_else(wrong),
-        (AttributeType::String, Value::String(text)) => Ok(AttributeValue::Text(text.clone())),
-        (AttributeType::Set, Value::Array(values)) => Ok(AttributeValue::Set(values.iter().filter_map(Value::as_str).map(str::to_owned).collect())),
-        _ => Err(wrong()),
+        (AttributeType::Bool, Value::Bool(yes)) => Some(AttributeValue::Bool(*yes)),
+        (AttributeType::Long, Value::Number(n)) => n.as_i64().map(AttributeValue::Long),
+        (AttributeType::String, Value::String(text)) => Some(AttributeValue::Text(text.clone())),
+        (AttributeType::Set, Value::Array(values)) => Some(AttributeValue::Set(values.iter().filter_map(Value::as_str).map(str::to_owned).collect())),
+        _ => None,
     }
 }
 

@@ -71,7 +71,9 @@ impl Wanted {
     fn value(&self, attribute: &Attribute, value: Value, urn: &str, own: bool) -> Option<Value> {
         let name = attribute.name.to_lowercase();
         let long = format!("{}:{name}", urn.to_lowercase());
-        let names = |list: &[String]| list.iter().any(|p| *p == long || (own && *p == name));
+        // The schema alone means all of its own, but not what every resource has.
+        let of_schema = own && name != "meta";
+        let names = |list: &[String]| list.iter().any(|p| *p == long || (own && *p == name) || (of_schema && *p == urn.to_lowercase()));
         if attribute.always || (!self.only.is_empty() && names(&self.only)) {
             return Some(value);
         }

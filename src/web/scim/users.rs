@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     Client, Object, Preconditions,
     error::ScimError,
-    input,
+    ids, input,
     list::Asked,
     object, patch, person,
     schema::ResourceType,
@@ -18,26 +18,12 @@ use super::{
 use crate::{
     directory::{Directory, records::Handle, tell::{Effect, Telling}},
     domain::{given::Given, id::PersonId, person::Person, record::{Dates, PersonRecord}},
-    ledger::{Snapshot, fresh_id},
+    ledger::Snapshot,
 };
 
 /// One user.
 pub async fn show(client: Client, request: HttpRequest, id: Path<String>, query: Query<Asked>) -> Result<HttpResponse, ScimError> {
     view::answer(&client, StatusCode::OK, &request, &Asked::query(query).wanted()?, Endpoint::Users, &id)
-}
-
-/// The id of a new user: what settings say, if it was never anybody's here; or that of someone whom only other sources know
-/// yet, who is then known to this one as well. Never that of someone who left.
-fn chosen(client: &Client, directory: &Directory, given: &Object) -> Result<PersonId, ScimError> {
-    for name in &client.state.settings.directory.scim_person_id {
-        let Some(id) = given.get(name).and_then(Value::as_str).and_then(|text| PersonId::parse(text).ok()) else { continue };
-        let never = directory.person(id.as_str()).is_none() && !directory.records().knows(id.as_str());
-        let joins = directory.person(id.as_str()).is_some_and(|p| p.is_active()) && directory.records().person(&client.source, id.as_str()).is_none();
-        if never || joins {
-            return Ok(id);
-        }
-    }
-    PersonId::parse(&fresh_id().to_string()).map_err(|e| ScimError::new(500, None, e.to_string()))
 }
 
 /// Refuses a name that another user of this source has.
@@ -60,7 +46,7 @@ fn effect(client: &Client, snapshot: &Snapshot, given: Object, id: &PersonId, ki
     input::complete(&given, &kind.core)?;
     unique(client, directory, &given, Some(id))?;
     let before = directory.records().person(&client.source, id.as_str());
-    let facts = person::facts(&given, id, before, directory, &client.source, snapshot.attributes())?;
+    let facts = person::facts(&given, id, before, directory, &client.source, snapshot.attributes());
     let kept = Given::new(&given);
     if before.is_some_and(|b| !b.gone && b.given.as_ref() == Some(&kept) && *b.person == facts) {
         return Ok(Effect::default());
@@ -72,13 +58,7 @@ fn effect(client: &Client, snapshot: &Snapshot, given: Object, id: &PersonId, ki
             telling.person(PersonRecord { person: Arc::new(person), ..waiting.clone() });
         }
     }
-    telling.person(PersonRecord {
-        source: client.source.clone(),
-        person: Arc::new(facts),
-        gone: false,
-        given: Some(kept),
-        dates: Dates::now(before.map(|b| &b.dates)),
-    });
+    telling.person(PersonRecord::new(client.source.clone(), Arc::new(facts), Some(kept), Dates::now(before.map(|b| &b.dates))));
     Ok(telling.effect())
 }
 
@@ -95,7 +75,7 @@ pub async fn create(client: Client, request: HttpRequest, body: Bytes, query: Qu
     let id = client
         .feed(|snapshot| {
             unique(&client, &snapshot.directory, &given, None)?;
-            let id = chosen(&client, &snapshot.directory, &given)?;
+            let id = ids::of_user(&client, &snapshot.directory, &given)?;
             Ok((effect(&client, snapshot, given.clone(), &id, &kind)?, id))
         })
         .await?;

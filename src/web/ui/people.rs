@@ -228,8 +228,12 @@ pub async fn organisation(state: Data<AppState>, caller: Known) -> Result<HttpRe
     open.reverse();
     let mut nodes = Vec::new();
     while let Some((team, depth)) = open.pop() {
-        if nodes.len() > 2000 || depth > 20 {
+        if nodes.len() > 2000 {
             break;
+        }
+        // What stands too deep is on the page of the team above it.
+        if depth > 20 {
+            continue;
         }
         nodes.push(Node { link: team_link(snapshot, &team), depth });
         open.extend(directory.sub_teams(&team).iter().rev().map(|t| (t.clone(), depth + 1)));
