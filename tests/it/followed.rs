@@ -70,7 +70,7 @@ fn said(snapshot: &Snapshot, source: &SourceName, seed: u64) -> Effect {
             1 | 2 => {
                 let parent = (team > 0 && dice.roll(2) == 0).then(|| format!("unit-{}", team - 1).parse().unwrap());
                 let facts = Team { id: format!("unit-{team}").parse().unwrap(), title: format!("Unit {}", dice.roll(3)), description: String::new(), parent };
-                telling.team(TeamRecord { source: source.clone(), team: facts, external_id: None, dates: Dates::now(None) });
+                telling.team(TeamRecord { source: source.clone(), team: facts, external_id: None, gone: false, dates: Dates::now(None) });
             }
             3 if before.is_some() => telling.person(before.unwrap().deleted()),
             _ => {
@@ -88,7 +88,7 @@ fn said(snapshot: &Snapshot, source: &SourceName, seed: u64) -> Effect {
                     accounts: (dice.roll(3) == 0).then(|| ("target".parse().unwrap(), format!("account-{who}"))).into_iter().collect(),
                     status: if dice.roll(5) == 0 { PersonStatus::Left } else { PersonStatus::Active },
                 };
-                telling.person(PersonRecord { source: source.clone(), person: Arc::new(person), gone: false, given: None, dates: Dates::now(before.map(|b| &b.dates)) });
+                telling.person(PersonRecord::new(source.clone(), Arc::new(person), None, Dates::now(before.map(|b| &b.dates))));
             }
         }
     }
@@ -127,7 +127,7 @@ fn what_shares_a_commit_with_a_leaver_ends_with_them() {
                 let precedence = Precedence::default();
                 let mut telling = Telling::new(&snapshot.directory, &precedence);
                 let facts = Person { id: format!("q{n}").parse().unwrap(), name: "Q".to_owned(), status, teams: ["ops".parse().unwrap()].into(), accounts: [("target".parse().unwrap(), format!("q{n}"))].into(), ..Person::clone(snapshot.directory.person("ann").unwrap()) };
-                telling.person(PersonRecord { source: source.clone(), person: Arc::new(Person { team: None, ..facts }), gone: false, given: None, dates: Dates::now(None) });
+                telling.person(PersonRecord::new(source.clone(), Arc::new(Person { team: None, ..facts }), None, Dates::now(None)));
                 Ok::<_, String>((telling.effect(), ()))
             };
             house.core.ledger.feed(Actor::system("directory"), &source, bound, work).await.unwrap();

@@ -129,17 +129,6 @@ impl Fed {
         self.client.send(&request("GET", &format!("/api/v1/people/{id}"), &[("Authorization", &bearer)], None)).await.unwrap().json()
     }
 
-    /// Has the policy declare attributes of people, and waits until they are published.
-    pub async fn declare(&mut self, attributes: &str) {
-        std::fs::write(self.folder.path().join("policies/attributes.toml"), format!("[attributes]\n{attributes}\n")).unwrap();
-        let last = attributes.lines().last().and_then(|l| l.split(' ').next()).unwrap();
-        let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
-        while !self.must(200, "GET", "/Schemas", Value::Null).await.to_string().contains(last) {
-            assert!(std::time::Instant::now() < until, "the attributes did not come into force");
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-    }
-
     /// Where policies and people lie.
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
