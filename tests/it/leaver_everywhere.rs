@@ -117,7 +117,7 @@ async fn play(folder: Folder, database: Database) {
     let leaver = person(LEAVER);
     // The directory's program takes over the word on whether the leaver works here.
     let scim = company.secret(&["--service", "okta", "--owner", &person(0), "--scopes", "scim"]);
-    let joined = company.api(&scim, "POST", "/scim/v2/Users", Some(&json!({ "userName": leaver, "displayName": "Lea Leaver" }))).await;
+    let joined = company.api(&scim, "POST", "/scim/v2/Users", Some(&json!({ "userName": leaver, "externalId": leaver, "displayName": "Lea Leaver" }))).await;
     assert_eq!((joined.status, joined.json()["id"].as_str()), (201, Some(leaver.as_str())), "{}", joined.shown());
 
     let all = "read,request,approve";
