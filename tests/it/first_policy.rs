@@ -86,7 +86,7 @@ fn a_policy_that_names_people_who_have_yet_to_come_waits_for_them_and_denies_eve
         assert!(doctor.contains("there is no person `p00002`") && doctor.contains("comes into force by itself"), "{doctor}");
         // People come, with attributes that the waiting policy declares; until the last name is known, nothing loads.
         let token = secret(&service.must(&["token", "create", "--service", "okta", "--owner", &person(0), "--scopes", "scim", "--format", "json"]));
-        let user = |n: usize| json!({ "userName": person(n), "displayName": format!("Person {n}"), "userType": "permanent", (BANDPASS): { "clearance": n, "trainings": ["privacy"] } });
+        let user = |n: usize| json!({ "userName": person(n), "externalId": person(n), "displayName": format!("Person {n}"), "userType": "permanent", (BANDPASS): { "clearance": n, "trainings": ["privacy"] } });
         for n in 0..5 {
             let made = call(&mut client, &token, "POST", "/scim/v2/Users", user(n)).await;
             assert_eq!((made.status, &made.json()[BANDPASS]["clearance"]), (201, &json!(n)), "{}", made.shown());
