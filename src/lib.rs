@@ -79,9 +79,11 @@
 //! files speak of somebody, what each says is kept as a record ([`domain::record`]), and the person is the merge of them in the
 //! order that settings give ([`directory::merge`]); their page says whose word it is. What a source says is computed purely on
 //! the snapshot in force ([`directory::tell`]) and recorded by compare and set, tried again when somebody else was first
-//! ([`ledger::Ledger::feed`]). The leavers of one source are bounded: more than a share within a window wait for an admin ([`ledger::HeldLeavers`]). The
-//! source that comes first and ever knew a person decides whether they work here. What was not heard from for too long is not
-//! used to grant: when a source was heard from is an event now and then (`source.seen`), and an input of the decision.
+//! ([`ledger::Ledger::feed`]). The leavers of one source are bounded: more than a share of the people that it knows within a window
+//! wait for an admin ([`ledger::HeldLeavers`]). The source that comes first and ever knew a person decides whether they work here.
+//! What was not heard from for too long is used neither to grant nor to vote: when a source was heard from is an event now and then
+//! (`source.seen`), and an input of the decision. Names join nobody and ids are nobody else's again: records outlive what they are
+//! about (`gone`), and what a source took away stays away (`taken_back`).
 //!
 //! A first policy may name people who have yet to come. Then no set is in force and everything is denied, in the open; the follower of
 //! the source tries the same files again whenever the directory has changed, and loads them whole when every name is known.
@@ -126,6 +128,9 @@
 //!   thread with a large stack: whatever files do to a parser, the last good set goes on.
 //! - The first removals at a target system that adopted memberships cause wait for an admin (`held`, semantics.md, 33): a wrong
 //!   list of adoptions cannot empty a target.
+//! - Every replica takes over within a fifth of a second what another one brought into force ([`jobs::keep_up`]), reads or not;
+//!   what a job saw outside the head lock is looked at again under it. Whoever left is out everywhere within the second.
+//! - What a program with a service's token may do is one list of all commands (`ledger::decide::service`).
 //! - One replica at a time delivers and decides grants again, and one process a database follows a policy folder: advisory
 //!   locks of PostgreSQL ([`store::sole`]). Replicas follow one git repository, by fast-forward only.
 //! - Routes without an entry are closed, and `tests/golden/authz-matrix.txt` shows every route for every kind of caller, by token and

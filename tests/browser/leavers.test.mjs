@@ -26,7 +26,7 @@ before(async () => {
   service = await startService({ config: "[directory]\nmax_leave_share = 0.01\n" });
   browser = await launch();
   token = JSON.parse(service.run("token", "create", "--service", "okta", "--owner", ADMIN, "--scopes", "scim", "--format", "json")).token;
-  for (const id of LEAVERS) assert.equal(await scim("POST", "/Users", { userName: id, displayName: NAMES[id], title: "Analyst" }), 201);
+  for (const id of LEAVERS) assert.equal(await scim("POST", "/Users", { userName: id, externalId: id, displayName: NAMES[id], title: "Analyst" }), 201);
 });
 after(async () => {
   await browser?.close();
