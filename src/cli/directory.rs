@@ -9,8 +9,8 @@ use clap::Subcommand;
 
 use super::{Context, Done, Outcome, connection::{Connection, open_core}, people::stored};
 use crate::{
-    directory::{Directory, backstage, plan::{self, Source}},
-    domain::{command::Command, directory_change::DirectoryChange, event::Change, record::SourceName, time::Time},
+    directory::{Directory, backstage, plan::{self, ImportPlan, Source}, tell::Telling},
+    domain::{command::Command, directory_change::DirectoryChange, event::Change, id::TeamId, record::{PersonRecord, SourceName}, time::Time},
     folder,
     ledger::encode::decode_body,
     startup::{errors_of, read_people},
@@ -45,6 +45,19 @@ pub enum DirectoryCommand {
         /// Why that is right; it stands in the log.
         #[arg(long)]
         reason: String,
+    },
+    /// Let a source say nothing any more, as when a company moves from one identity provider to another. What others say of the same
+    /// people counts then; who is left without a source leaves. Prints what would change, then records it.
+    Retire {
+        /// Which, like `scim:entra`.
+        #[arg(long)]
+        source: String,
+        /// Do it even when more people would leave by it than `directory.max_leave_share` allows.
+        #[arg(long)]
+        confirm: bool,
+        /// Print only.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Show the directory, one person, or one team.
     Show {
@@ -113,11 +126,53 @@ pub async fn run(context: &Context, command: DirectoryCommand) -> Outcome {
             answer?.map_err(|refusal| refusal.to_string())?;
             Ok(Done::Yes)
         }
+        DirectoryCommand::Retire { source, confirm, dry_run } => retire(context, &source, confirm, dry_run).await,
         DirectoryCommand::Show { person, team } => {
             let directory = current(context).await?;
             show(context, &directory, person.as_deref(), team.as_deref())
         }
     }
+}
+
+/// Says for a source, once and for all, that it says nothing of anybody any more.
+async fn retire(context: &Context, name: &str, confirm: bool, dry_run: bool) -> Outcome {
+    let directory = current(context).await?;
+    let of_people: Vec<&PersonRecord> = directory.records().people().flat_map(|(_, records)| records).filter(|r| r.source.as_str() == name && !r.retired).collect();
+    let of_teams: Vec<TeamId> = directory.records().teams().flat_map(|(_, records)| records).filter(|r| r.source.as_str() == name && !r.gone).map(|r| r.id().clone()).collect();
+    let source = SourceName::parse(name).filter(|source| *source != SourceName::files() && !(of_people.is_empty() && of_teams.is_empty())).ok_or_else(|| {
+        let known: BTreeSet<&str> = directory.records().people().flat_map(|(_, records)| records).filter(|r| !r.retired).map(|r| r.source.as_str()).filter(|s| *s != "files").collect();
+        let known = if known.is_empty() { "no program feeds this directory".to_owned() } else { format!("expected one of {}", known.into_iter().collect::<Vec<_>>().join(", ")) };
+        format!("`{}` is no source that says anything; {known}", name.escape_debug())
+    })?;
+    let precedence = context.settings.directory.precedence()?;
+    let mut telling = Telling::new(&directory, &precedence);
+    of_people.iter().for_each(|record| telling.person(record.retired()));
+    of_teams.iter().for_each(|team| telling.forget_team(&source, team));
+    let effect = telling.effect();
+    let plan = ImportPlan { active_before: of_people.iter().filter(|r| r.is_active()).count(), leaving: effect.leavers().len(), ..ImportPlan::default() };
+    let spoken_of = of_people.len();
+    context.print(&serde_json::json!({ "source": name, "people": spoken_of, "left": plan.leaving, "changes": effect.changes }), || {
+        let mut text: Vec<String> = effect.changes.iter().take(20).map(told).collect();
+        if effect.changes.len() > 20 {
+            text.push(format!("… and {} more", effect.changes.len() - 20));
+        }
+        text.push(format!("{name} speaks of {spoken_of} people and {} teams; without it {} leave", of_teams.len(), plan.leaving));
+        text.join("\n")
+    });
+    if !effect.refused.is_empty() {
+        return Err(effect.refused.join("\n"));
+    }
+    if !confirm {
+        plan.check_shrink(context.settings.directory.max_leave_share).map_err(|e| e.to_string())?;
+    }
+    if dry_run {
+        return Ok(Done::Yes);
+    }
+    let mut connection = Connection::open(&context.settings).await?;
+    let command = Command::ChangeDirectory { changes: effect.changes, told: effect.told, source: format!("retired {name}"), expected_revision: directory.revision() };
+    connection.send(command).await?.map_err(|refusal| refusal.to_string())?;
+    connection.close().await;
+    Ok(Done::Yes)
 }
 
 async fn import(context: &Context, source: &Source, from: &Path, confirm: bool, dry_run: bool) -> Outcome {

@@ -53,7 +53,7 @@ CREATE TEMP TRIGGER one_request_write INSTEAD OF INSERT ON one_request BEGIN
             t.provenance, t.entitlements, t.starts_at, t.ends_at, 'active', NULL, NULL, NULL, NULL, NULL, NULL, NULL
         FROM head h, grants t WHERE t.granted_seq = (SELECT seq FROM template);
     INSERT INTO deliveries SELECT (SELECT max(position) + 1 FROM deliveries), 'delivery-' || NEW.n, 'limit-' || NEW.n, t.account, t.connector, t.entitlement,
-            t.action, 'grant-' || NEW.n, 'request-' || NEW.n, 'queued', t.queued_at, h.seq + 1, NULL, NULL
+            t.action, 'grant-' || NEW.n, 'request-' || NEW.n, 'queued', t.queued_at, h.seq + 1, NULL, NULL, NULL
         FROM head h, deliveries t WHERE t.position = (SELECT position FROM template);
     UPDATE head SET seq = seq + 1, root = randomblob(32), frontier = CAST(frontier AS BLOB) WHERE id = 1;
 END;";

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use crate::{
     house::{House, on_both},
     scim::on_both_fed,
+    support::http::{self, request},
 };
 
 #[test]
@@ -190,5 +191,38 @@ fn what_was_said_too_long_ago_is_not_used_to_grant() {
             assert_eq!(house.ask_for("ann", "also", "8h").await.unwrap().0.status, Granted);
         }
         house.leave().await;
+    });
+}
+
+#[test]
+fn a_source_that_is_retired_has_no_say_any_more() {
+    on_both_fed(&[], |mut fed| async move {
+        let made = fed.service.must(&["token", "create", "--service", "entra", "--owner", "p00000", "--scopes", "scim", "--format", "json"]);
+        let entra = serde_json::from_str::<Value>(&made).unwrap()["token"].as_str().unwrap().to_owned();
+        let user = |id: &str| json!({ "userName": format!("{id}@x.example"), "externalId": id, "displayName": id });
+        for id in ["both", "both2", "old"] {
+            let bearer = format!("Bearer {entra}");
+            let sent = request("POST", "/scim/v2/Users", &[("Authorization", &bearer)], Some(&user(id).to_string()));
+            assert_eq!(http::once(fed.service.address(), &sent).await.unwrap().status, 201);
+        }
+        fed.create(user("both")).await;
+        fed.create(user("both2")).await;
+        // The first of the alphabet decides, and what Okta says of leaving is only kept.
+        fed.must(204, "DELETE", "/Users/both2", Value::Null).await;
+        assert_eq!(fed.status("both2"), "active");
+        let unknown = fed.service.run(&["directory", "retire", "--source", "scim:google"]);
+        assert!(String::from_utf8_lossy(&unknown.stderr).contains("expected one of scim:entra, scim:okta"), "{unknown:?}");
+        let shown = fed.service.must(&["directory", "retire", "--source", "scim:entra", "--dry-run", "--confirm"]);
+        assert!(shown.contains("- both2") && shown.contains("- old") && shown.contains("without it 2 leave"), "{shown}");
+        let bounded = fed.service.run(&["directory", "retire", "--source", "scim:entra"]);
+        assert!(!bounded.status.success(), "two of three");
+        assert_eq!((fed.status("both2"), fed.status("old")), ("active".to_owned(), "active".to_owned()));
+        fed.service.must(&["directory", "retire", "--source", "scim:entra", "--confirm"]);
+        assert_eq!((fed.status("both"), fed.status("both2"), fed.status("old")), ("active".to_owned(), "left".to_owned(), "left".to_owned()));
+        fed.must(204, "DELETE", "/Users/both", Value::Null).await;
+        assert_eq!(fed.status("both"), "left");
+        let again = fed.service.run(&["directory", "retire", "--source", "scim:entra"]);
+        assert!(!again.status.success(), "it says nothing any more");
+        fed.end();
     });
 }
