@@ -1,6 +1,5 @@
 //! The development sign-in leaves nothing behind that opens anything, and is nothing for real people (semantics.md, 31).
 
-use std::fs;
 
 use crate::{
     house,
@@ -23,13 +22,7 @@ async fn status(service: &Service, token: &str) -> u16 {
 fn what_was_made_under_it_ends_with_it_and_real_people_keep_it_out() {
     run(|| async {
         let folder = Folder::new("bandpass_development");
-        for (path, bytes) in house::files() {
-            let file = folder.path().join("policies").join(path);
-            fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(file, bytes).unwrap();
-        }
-        fs::create_dir_all(folder.path().join("people")).unwrap();
-        fs::write(folder.path().join("people/all.toml"), house::PEOPLE).unwrap();
+        house::write(folder.path());
         let database = Database::sqlite(folder.path());
         let issuer = Issuer::start().await;
         let mut service = Service::new(&program(env!("CARGO_BIN_EXE_bandpass")), folder.path(), "run", &database);

@@ -109,6 +109,17 @@ pub fn files() -> BTreeMap<String, Vec<u8>> {
     files
 }
 
+/// Writes the company's policy and people as files below a folder, for the program itself.
+pub fn write(folder: &std::path::Path) {
+    for (path, bytes) in files() {
+        let file = folder.join("policies").join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, bytes).unwrap();
+    }
+    std::fs::create_dir_all(folder.join("people")).unwrap();
+    std::fs::write(folder.join("people/all.toml"), PEOPLE).unwrap();
+}
+
 /// A running core with the company in it.
 pub struct House {
     pub core: Core,

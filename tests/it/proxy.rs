@@ -101,13 +101,7 @@ fn the_lines_for_nginx_carry_a_sign_in_forms_and_a_directory() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let folder = Folder::new("bandpass_proxy");
-        for (path, bytes) in house::files() {
-            let file = folder.path().join("policies").join(path);
-            fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(file, bytes).unwrap();
-        }
-        fs::create_dir_all(folder.path().join("people")).unwrap();
-        fs::write(folder.path().join("people/all.toml"), house::PEOPLE).unwrap();
+        house::write(folder.path());
         let issuer = Issuer::start().await;
         let database = Database::sqlite(folder.path());
         let mut service = Service::new(&program(env!("CARGO_BIN_EXE_bandpass")), folder.path(), "run", &database);

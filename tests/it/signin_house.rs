@@ -40,13 +40,7 @@ impl Front {
     }
 
     pub async fn start(folder: Folder, database: Database, issuer: Issuer, more: &str, signin: &str) -> Self {
-        for (path, bytes) in house::files() {
-            let file = folder.path().join("policies").join(path);
-            fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(file, bytes).unwrap();
-        }
-        fs::create_dir_all(folder.path().join("people")).unwrap();
-        fs::write(folder.path().join("people/all.toml"), house::PEOPLE).unwrap();
+        house::write(folder.path());
         let mut service = Service::new(&program(env!("CARGO_BIN_EXE_bandpass")), folder.path(), "run", &database);
         service.configure(&configuration(&issuer, more, signin));
         service.set("DIRECTORY__MAX_LEAVE_SHARE", "1.0");

@@ -71,12 +71,12 @@ pub async fn giving_way(state: &AppState, snapshot: &Snapshot) -> Result<Vec<Str
     Ok(conflicts.iter().map(of).collect())
 }
 
-/// A confirmation with its reason.
+/// A confirmation with its reason, of endings and of leavers.
 #[derive(Deserialize)]
 pub struct Confirmation {
-    csrf: String,
+    pub(super) csrf: String,
     #[serde(default)]
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
 }
 
 /// Lets held endings happen.

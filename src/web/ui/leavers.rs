@@ -2,9 +2,8 @@
 
 use actix_web::{HttpResponse, web::{Data, Form, Path}};
 use askama::Template;
-use serde::Deserialize;
 
-use super::{Frame, check_form, go, page, words::{self, When, when}};
+use super::{Frame, check_form, endings::Confirmation, go, page, words::{self, When, when}};
 use crate::{
     ledger::HeldLeavers,
     web::{AppState, Known, leavers, limits, problem::Problem},
@@ -60,14 +59,6 @@ pub async fn show(state: Data<AppState>, caller: Known) -> Result<HttpResponse, 
         share: (bound.share * 1000.0).round() / 10.0,
         window: bound.window.in_words(),
     })
-}
-
-/// A confirmation with its reason.
-#[derive(Deserialize)]
-pub struct Confirmation {
-    csrf: String,
-    #[serde(default)]
-    reason: Option<String>,
 }
 
 /// Lets a source go on.
